@@ -20,14 +20,15 @@ enum spot_status spot_fail(struct spot_error *error, enum spot_status status, co
 void spot_error_prefix(struct spot_error *error, const char *format, ...) {
     if (error == NULL)
         return;
-    char text[sizeof error->text];
-    memcpy(text, error->text, sizeof text);
+    char text[2 * sizeof error->text];
     va_list args;
     va_start(args, format);
-    int used = vsnprintf(error->text, sizeof error->text, format, args);
+    vsnprintf(text, sizeof error->text - 2, format, args);
     va_end(args);
-    if (used >= 0 && (size_t)used < sizeof error->text)
-        snprintf(error->text + used, sizeof error->text - (size_t)used, ": %s", text);
+    strcat(text, ": ");
+    strcat(text, error->text);
+    text[sizeof error->text - 1] = '\0';
+    strcpy(error->text, text);
 }
 
 const char *spot_status_name(enum spot_status status) {
