@@ -1,12 +1,19 @@
-/* PNG, through libspng. Checksums of the picture's own chunks must be right. */
+/*
+ * PNG, through libspng. It is shown only the chunks that hold the picture (IHDR, PLTE, IDAT, IEND),
+ * whose checksums must be right. Texts, profiles, transparency and whatever else a file carries are
+ * stepped over: they are not used, and inflating them is not worth the memory.
+ */
 #include <string.h>
 
 #include <spng.h>
 
 #include "server/image/codec.h"
 
-/* Profiles and texts are not used; larger ones are not worth the memory. */
-enum { CHUNK_BYTES_MAX = 4 << 20 };
+enum {
+    SIGNATURE_BYTES = 8,
+    FRAME_BYTES = 12, /* of a chunk: length, type, and checksum behind its body */
+    HEADER_END = 33,  /* signature and IHDR, which has 13 bytes */
+};
 
 static bool is_png(const uint8_t *bytes, size_t size) {
     return size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0;
@@ -26,47 +33,98 @@ static enum spot_status png_fail(struct spot_error *error, int code, size_t size
     }
 }
 
-/* The eXIf chunk may stand before or after the pixels, so the chunks are walked here. */
+static uint32_t read32(const uint8_t *b) {
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+/* The eXIf chunk may stand before or after the pixels. */
 static int find_orientation(const uint8_t *bytes, size_t size) {
-    for (size_t at = 8; size - at >= 12;) {
-        const uint8_t *chunk = bytes + at;
-        size_t length = (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 |
-                        (size_t)chunk[3];
-        if (length > size - at - 12)
+    for (size_t at = SIGNATURE_BYTES; size - at >= FRAME_BYTES;) {
+        size_t length = read32(bytes + at);
+        if (length > size - at - FRAME_BYTES)
             break;
-        if (memcmp(chunk + 4, "eXIf", 4) == 0)
-            return spot_exif_orientation(chunk + 8, length);
-        at += length + 12;
+        if (memcmp(bytes + at + 4, "eXIf", 4) == 0)
+            return spot_exif_orientation(bytes + at + 8, length);
+        at += FRAME_BYTES + length;
     }
     return 1;
 }
 
-/* *png is returned owned, with its header read and its size within the limits. */
-static enum spot_status open_png(const struct spot_image_source *source, spng_ctx **png,
-                                 struct spng_ihdr *header, struct spot_error *error) {
+/* The critical chunks of a file, one after another. */
+struct chunks {
+    const uint8_t *bytes;
+    size_t size;
+    size_t at, end; /* what is being passed on now: the signature first, then a chunk */
+};
+
+static bool next_critical_chunk(struct chunks *chunks) {
+    while (chunks->size - chunks->at >= FRAME_BYTES) {
+        const uint8_t *chunk = chunks->bytes + chunks->at;
+        size_t length = read32(chunk), rest = chunks->size - chunks->at - FRAME_BYTES;
+        chunks->end = length <= rest ? chunks->at + FRAME_BYTES + length : chunks->size;
+        bool ancillary = (chunk[4] & 0x20) != 0; /* a small letter */
+        if (!ancillary)
+            return true;
+        chunks->at = chunks->end;
+    }
+    return false;
+}
+
+static int read_chunks(spng_ctx *png, void *context, void *to, size_t length) {
+    (void)png;
+    struct chunks *chunks = context;
+    for (uint8_t *out = to; length != 0;) {
+        if (chunks->at == chunks->end && !next_critical_chunk(chunks))
+            return SPNG_IO_EOF;
+        size_t count = chunks->end - chunks->at < length ? chunks->end - chunks->at : length;
+        memcpy(out, chunks->bytes + chunks->at, count);
+        chunks->at += count;
+        out += count;
+        length -= count;
+    }
+    return 0;
+}
+
+/* Sizes that PNG can write and libspng cannot hold get the same answer as other large ones. */
+static enum spot_status check_size(const struct spot_image_source *source,
+                                   struct spot_error *error) {
+    const uint8_t *header = source->bytes;
+    if (source->size < HEADER_END || memcmp(header + 12, "IHDR", 4) != 0)
+        return SPOT_OK; /* libspng will say what is wrong */
+    uint32_t width = read32(header + 16), height = read32(header + 20);
+    return spot_image_check_size(width, height, source->limits, error);
+}
+
+/*
+ * *png is returned owned, with its header read and its size within the limits. It reads from
+ * *chunks as long as it lives.
+ */
+static enum spot_status open_png(const struct spot_image_source *source, struct chunks *chunks,
+                                 spng_ctx **png, struct spng_ihdr *header,
+                                 struct spot_error *error) {
+    enum spot_status status = check_size(source, error);
+    if (status != SPOT_OK)
+        return status;
     *png = spng_ctx_new(0);
     if (*png == NULL)
         return png_fail(error, SPNG_EMEM, source->size);
-    spng_set_crc_action(*png, SPNG_CRC_ERROR, SPNG_CRC_DISCARD);
-    spng_set_chunk_limits(*png, CHUNK_BYTES_MAX, CHUNK_BYTES_MAX);
-    int code = spng_set_png_buffer(*png, source->bytes, source->size);
+    *chunks = (struct chunks){source->bytes, source->size, .end = SIGNATURE_BYTES};
+    int code = spng_set_png_stream(*png, read_chunks, chunks);
     if (code == 0)
         code = spng_get_ihdr(*png, header);
-    enum spot_status status =
-        code != 0 ? png_fail(error, code, source->size)
-                  : spot_image_check_size(header->width, header->height, source->limits, error);
-    if (status != SPOT_OK) {
-        spng_ctx_free(*png);
-        *png = NULL;
-    }
-    return status;
+    if (code == 0)
+        return SPOT_OK;
+    spng_ctx_free(*png);
+    *png = NULL;
+    return png_fail(error, code, source->size);
 }
 
 static enum spot_status probe(const struct spot_image_source *source, struct spot_image_info *info,
                               struct spot_error *error) {
     spng_ctx *png;
+    struct chunks chunks;
     struct spng_ihdr header;
-    enum spot_status status = open_png(source, &png, &header, error);
+    enum spot_status status = open_png(source, &chunks, &png, &header, error);
     if (status != SPOT_OK)
         return status;
     spng_ctx_free(png);
@@ -92,9 +150,10 @@ static enum spot_status fill(void *context, uint8_t *pixels, size_t stride,
 
 static enum spot_status decode(const struct spot_image_source *source, struct spot_image *image,
                                struct spot_error *error) {
+    struct chunks chunks;
     struct spng_ihdr header;
     struct pixels_wanted wanted = {.source = source};
-    enum spot_status status = open_png(source, &wanted.png, &header, error);
+    enum spot_status status = open_png(source, &chunks, &wanted.png, &header, error);
     if (status != SPOT_OK)
         return status;
     wanted.bytes = (size_t)header.width * header.height * 3;
