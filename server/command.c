@@ -1,0 +1,83 @@
+/* The commands and how each begins. */
+#include "server/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One line for each file cmd_<name>.c; help lists them in this order. */
+const struct spot_command spot_command_table[] = {
+    {"config", "--check FILE | --print [OPTION]...",
+     "Check a config file, or print the configuration that is in force.", SPOT_FOR_CONFIG, 0, 0,
+     spot_cmd_config},
+    {"help", "[COMMAND]", "Show what spotter can do, or how to use a command.", 0, 0, 1,
+     spot_cmd_help},
+    {0},
+};
+
+const struct spot_command *spot_command_find(const char *name) {
+    for (const struct spot_command *command = spot_command_table; command->name != NULL; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}
+
+void spot_command_list(FILE *out) {
+    fprintf(out,
+            "Usage: spotter COMMAND [OPTION]...\n\n"
+            "A server that finds objects in pictures.\n\nCommands:\n");
+    for (const struct spot_command *command = spot_command_table; command->name != NULL; command++)
+        fprintf(out, "  %-10s%s\n", command->name, command->summary);
+    fprintf(out,
+            "\n'spotter COMMAND --help' shows the options of a command, 'spotter --version'\n"
+            "the version.\n");
+}
+
+int spot_command_failed(const struct spot_error *error) {
+    fprintf(stderr, "spotter: %s\n", error->text);
+    return SPOT_EXIT_FAILED;
+}
+
+int spot_command_wrong_usage(const char *name, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "spotter %s: ", name);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\nTry 'spotter %s --help'.\n", name);
+    va_end(args);
+    return SPOT_EXIT_USAGE;
+}
+
+static int print_help(const struct spot_command *command, const struct spot_flag *flags) {
+    printf("Usage: spotter %s %s\n\n%s\n\nOptions:\n", command->name, command->usage,
+           command->summary);
+    spot_options_help(command->option, flags, stdout);
+    if (command->option != 0)
+        printf(
+            "\nEach option is also read from the environment, --log-level from\n"
+            "SPOTTER_LOG_LEVEL and so on. Flags win over variables, variables over the\n"
+            "config file.\n");
+    return SPOT_EXIT_DONE;
+}
+
+int spot_command_start(int argc, char **argv, const struct spot_flag *flags,
+                       struct spot_options *options, struct spot_arguments *arguments) {
+    struct spot_error error;
+    const struct spot_command *command = spot_command_find(argv[0]);
+    enum spot_status status =
+        spot_options_parse(options, command->option, flags, argc, argv, arguments, &error);
+    if (status != SPOT_OK)
+        return arguments->wrong_usage ? spot_command_wrong_usage(command->name, "%s", error.text)
+                                      : spot_command_failed(&error);
+    int result = SPOT_COMMAND_GOES_ON;
+    if (arguments->help)
+        result = print_help(command, flags);
+    else if (arguments->count > (size_t)command->arguments_max)
+        result = spot_command_wrong_usage(command->name, "unexpected argument '%s'",
+                                          arguments->items[command->arguments_max]);
+    else if (arguments->count < (size_t)command->arguments_min)
+        result = spot_command_wrong_usage(command->name, "needs %s", command->usage);
+    if (result != SPOT_COMMAND_GOES_ON)
+        spot_options_free(options);
+    return result;
+}

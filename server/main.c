@@ -1,0 +1,41 @@
+/* The program: finds the command and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/command.h"
+#include "server/suggest.h"
+
+static int unknown_command(const char *name) {
+    struct spot_suggestion near;
+    spot_suggest_begin(&near, name);
+    for (const struct spot_command *command = spot_command_table; command->name != NULL; command++)
+        spot_suggest_offer(&near, command->name);
+    fprintf(stderr, "spotter: unknown %s '%s'%s\nTry 'spotter help'.\n",
+            name[0] == '-' ? "option" : "command", name, spot_suggest_text(&near));
+    return SPOT_EXIT_USAGE;
+}
+
+static int run(int argc, char **argv) {
+    static char help[] = "help";
+    if (argc < 2) {
+        spot_command_list(stderr);
+        return SPOT_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        printf("spotter %s\n", SPOT_VERSION);
+        return SPOT_EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        argv[1] = help;
+    const struct spot_command *command = spot_command_find(argv[1]);
+    return command != NULL ? command->run(argc - 1, argv + 1) : unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv) {
+    int status = run(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == SPOT_EXIT_DONE) {
+        perror("spotter: standard output");
+        return SPOT_EXIT_FAILED;
+    }
+    return status;
+}
