@@ -50,7 +50,7 @@ static const char *own_text(struct spot_options *options, const char *folder, co
 }
 
 enum spot_status spot_option_store(const struct spot_option *option, struct spot_options *options,
-                                   struct spot_model_options *model, union spot_value value,
+                                   struct spot_model_entry *model, union spot_value value,
                                    const char *folder, struct spot_error *error) {
     enum spot_value_kind kind = option->rule.kind;
     if (kind == SPOT_VALUE_TEXT || kind == SPOT_VALUE_NAME || kind == SPOT_VALUE_PATH) {
@@ -79,8 +79,7 @@ enum spot_status spot_option_apply(const struct spot_option *option, struct spot
 }
 
 enum spot_status spot_options_add_model(struct spot_options *options,
-                                        struct spot_model_options **model,
-                                        struct spot_error *error) {
+                                        struct spot_model_entry **model, struct spot_error *error) {
     if (options->model_count == SPOT_MODELS_MAX)
         return spot_fail(error, SPOT_LIMIT, "more than %d models", SPOT_MODELS_MAX);
     *model = &options->models[options->model_count++];
@@ -137,7 +136,7 @@ enum spot_status spot_options_set_model(struct spot_options *options, const char
     memcpy(name, text, length);
     name[length] = '\0';
 
-    struct spot_model_options *model = NULL;
+    struct spot_model_entry *model = NULL;
     union spot_value detector, weights = {.text = NULL};
     enum spot_status status = spot_value_from_text(&detector_option->rule, name, &detector, error);
     if (status == SPOT_OK && text[length] == '=')

@@ -29,7 +29,7 @@ enum {
 };
 
 /* All texts belong to the arena of the options; a text that was not given is NULL. */
-struct spot_model_options {
+struct spot_model_entry {
     const char *name;     /* what clients call it */
     const char *detector; /* which built-in detector it is, such as "nanodet-m-320" */
     const char *weights;  /* .safetensors file; NULL: the ones that come with the detector */
@@ -59,10 +59,10 @@ struct spot_options {
     struct {
         const char *plugin; /* path of the plug-in; NULL: the one installed with the program */
     } cuda;
-    struct spot_model_options models[SPOT_MODELS_MAX]; /* the first is the default one */
-    size_t model_count;                                /* 0: none was named */
-    int workers;                                       /* 0: one for each CPU */
-    int decode_workers;                                /* 0: chosen by the server */
+    struct spot_model_entry models[SPOT_MODELS_MAX]; /* the first is the default one */
+    size_t model_count;                              /* 0: none was named */
+    int workers;                                     /* 0: one for each CPU */
+    int decode_workers;                              /* 0: chosen by the server */
     struct {
         size_t body_bytes;
         int pixels; /* of one picture */

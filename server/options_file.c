@@ -18,10 +18,10 @@ enum { KEY_MAX = 128 }; /* bytes of a place in the file, with its end; longer on
 /* Where in the file the walk is. */
 struct place {
     struct spot_options *options;
-    struct spot_model_options *model; /* the one being read, or NULL */
-    const char *folder;               /* what relative paths start from */
-    const char *key;                  /* as in the table: "", "limits", "models[].batch" */
-    const char *shown;                /* as in messages: "", "limits", "models[2].batch" */
+    struct spot_model_entry *model; /* the one being read, or NULL */
+    const char *folder;             /* what relative paths start from */
+    const char *key;                /* as in the table: "", "limits", "models[].batch" */
+    const char *shown;              /* as in messages: "", "limits", "models[2].batch" */
 };
 
 static enum spot_status read_object(const struct place *place, const json_t *object,

@@ -10,7 +10,7 @@
 #include "core/limits.h"
 
 #define PROGRAM(member) offsetof(struct spot_options, member)
-#define MODEL(member) offsetof(struct spot_model_options, member)
+#define MODEL(member) offsetof(struct spot_model_entry, member)
 
 enum {
     /* commands that run detectors, and those for which it matters how the server is set up */

@@ -22,7 +22,7 @@ struct spot_option {
      */
     const char *key;
     struct spot_value_rule rule;
-    size_t offset;        /* of the variable in spot_options or, for models[], spot_model_options */
+    size_t offset;        /* of the variable in spot_options or, for models[], spot_model_entry */
     const char *initial;  /* the default, as text; NULL: not set (text NULL, INT 0, NUMBER -1) */
     const char *unset;    /* what holds then, for the documentation */
     const char *argument; /* what stands for the value in the help */
@@ -52,7 +52,7 @@ const struct spot_option *spot_option_at(const char *key);
  * option of models. Texts are copied; a relative path is put behind folder (NULL: as it is).
  */
 enum spot_status spot_option_store(const struct spot_option *option, struct spot_options *options,
-                                   struct spot_model_options *model, union spot_value value,
+                                   struct spot_model_entry *model, union spot_value value,
                                    const char *folder, struct spot_error *error);
 
 /*
@@ -64,8 +64,7 @@ enum spot_status spot_option_apply(const struct spot_option *option, struct spot
 
 /* Adds a model with every default; fails when the list is full. */
 enum spot_status spot_options_add_model(struct spot_options *options,
-                                        struct spot_model_options **model,
-                                        struct spot_error *error);
+                                        struct spot_model_entry **model, struct spot_error *error);
 void spot_options_clear_models(struct spot_options *options);
 
 /*

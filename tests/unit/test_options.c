@@ -87,7 +87,7 @@ static void a_config_file_sets_what_it_names(void **state) {
     assert_string_equal(options.backend, "cpu");
     assert_false(options.log.access);
     assert_int_equal(options.model_count, 2);
-    const struct spot_model_options *model = options.models;
+    const struct spot_model_entry *model = options.models;
     assert_string_equal(model->name, "a");
     assert_string_equal(model->detector, "nanodet-m-320");
     assert_string_equal(model->weights, "etc/w.st");
