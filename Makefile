@@ -1,0 +1,34 @@
+# The commands of this project; everything else is CMake (CMakePresets.json).
+#
+#   make demo    install what is missing, build, serve the bundled model, post a sample picture
+#   make check   install what the tests need, build, run every test
+#   make build   only build: build/spotter
+#   make bench   compare with other runtimes on this machine
+#   make format  format the C sources
+
+.PHONY: demo check build bench format clean
+MAKEFLAGS += --no-print-directory
+
+demo:
+	@tools/install-packages build demo
+	@$(MAKE) build
+	@tools/demo
+
+check:
+	@tools/install-packages build test
+	@tests/check
+
+build:
+	@tools/require cmake ninja pkg-config cc
+	@cmake --preset release -DSPOT_TESTS=$(if $(wildcard /usr/include/cmocka.h),ON,OFF) >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
+	@rm -f build-configure.log
+	@cmake --build build
+
+bench: build
+	@bench/run
+
+format:
+	@git ls-files '*.c' '*.h' '*.cu' '*.cuh' | xargs clang-format -i
+
+clean:
+	@rm -rf build build-*
