@@ -18,7 +18,7 @@ static void set_defaults(void *record, bool of_model) {
     for (const struct spot_option *option = spot_option_table; option->key != NULL; option++) {
         if (option->set != NULL || spot_option_is_of_model(option) != of_model)
             continue;
-        union spot_value value = {.text = NULL};
+        union spot_setting_value value = {.text = NULL};
         if (option->initial != NULL)
             spot_value_from_text(&option->rule, option->initial, &value, NULL);
         else if (option->rule.kind == SPOT_VALUE_NUMBER)
@@ -50,9 +50,9 @@ static const char *own_text(struct spot_options *options, const char *folder, co
 }
 
 enum spot_status spot_option_store(const struct spot_option *option, struct spot_options *options,
-                                   struct spot_model_entry *model, union spot_value value,
+                                   struct spot_model_entry *model, union spot_setting_value value,
                                    const char *folder, struct spot_error *error) {
-    enum spot_value_kind kind = option->rule.kind;
+    enum spot_setting_kind kind = option->rule.kind;
     if (kind == SPOT_VALUE_TEXT || kind == SPOT_VALUE_NAME || kind == SPOT_VALUE_PATH) {
         value.text = own_text(options, kind == SPOT_VALUE_PATH ? folder : NULL, value.text);
         if (value.text == NULL)
@@ -67,7 +67,7 @@ enum spot_status spot_option_apply(const struct spot_option *option, struct spot
                                    const char *text, struct spot_error *error) {
     if (option->set != NULL)
         return option->set(options, text, error);
-    union spot_value value;
+    union spot_setting_value value;
     enum spot_status status = spot_value_from_text(&option->rule, text, &value, error);
     if (!spot_option_is_of_model(option))
         return status != SPOT_OK ? status
@@ -113,7 +113,7 @@ enum spot_status spot_options_set_listen(struct spot_options *options, const cha
     memcpy(host, start, length);
     host[length] = '\0';
 
-    union spot_value address, port;
+    union spot_setting_value address, port;
     enum spot_status status = spot_value_from_text(&address_option->rule, host, &address, error);
     if (status == SPOT_OK)
         status = spot_value_from_text(&port_option->rule, colon + 1, &port, error);
@@ -137,7 +137,7 @@ enum spot_status spot_options_set_model(struct spot_options *options, const char
     name[length] = '\0';
 
     struct spot_model_entry *model = NULL;
-    union spot_value detector, weights = {.text = NULL};
+    union spot_setting_value detector, weights = {.text = NULL};
     enum spot_status status = spot_value_from_text(&detector_option->rule, name, &detector, error);
     if (status == SPOT_OK && text[length] == '=')
         status = spot_value_from_text(&weights_option->rule, text + length + 1, &weights, error);

@@ -69,7 +69,7 @@ static enum spot_status wrong_type(const char *shown, const char *expected,
 
 static enum spot_status read_value(const struct place *place, const struct spot_option *option,
                                    const json_t *json, struct spot_error *error) {
-    union spot_value value;
+    union spot_setting_value value;
     enum spot_status status = spot_value_from_json(&option->rule, json, &value, error);
     if (status == SPOT_OK)
         status =
@@ -291,7 +291,7 @@ static const char *absolute(const char *path, char *out, size_t size) {
     return out;
 }
 
-static bool is_unset(const struct spot_option *option, union spot_value value) {
+static bool is_unset(const struct spot_option *option, union spot_setting_value value) {
     if (option->rule.kind == SPOT_VALUE_INT)
         return option->initial == NULL && value.integer == 0;
     if (option->rule.kind == SPOT_VALUE_NUMBER)
@@ -306,7 +306,7 @@ static enum spot_status write_options(json_t *object, const void *record, bool o
         if (option->sources == SPOT_SOURCES_CALL || spot_option_is_of_model(option) != of_model)
             continue;
         char path[2 * SPOT_VALUE_TEXT_MAX];
-        union spot_value value =
+        union spot_setting_value value =
             spot_value_load(&option->rule, (const char *)record + option->offset);
         if (is_unset(option, value))
             continue;

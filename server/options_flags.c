@@ -136,7 +136,7 @@ static enum spot_status apply_flags(struct spot_options *options, const struct c
             }
             status = spot_option_apply(option, options, setting->text, error);
         } else {
-            union spot_value value;
+            union spot_setting_value value;
             status = spot_value_from_text(&setting->flag->rule, setting->text, &value, error);
             if (status == SPOT_OK)
                 spot_value_store(&setting->flag->rule, value, setting->flag->target);

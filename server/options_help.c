@@ -41,7 +41,7 @@ static void print_flag(const char *name, const char *argument, const char *text,
 /* The value that a variable has now, as a default in the help. */
 static void print_own_flag(const struct spot_flag *flag, FILE *out) {
     char text[512];
-    union spot_value value = spot_value_load(&flag->rule, flag->target);
+    union spot_setting_value value = spot_value_load(&flag->rule, flag->target);
     size_t used = (size_t)snprintf(text, sizeof text, "%s", flag->help);
     if (used < sizeof text) {
         if (flag->rule.kind == SPOT_VALUE_INT)

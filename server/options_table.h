@@ -52,7 +52,7 @@ const struct spot_option *spot_option_at(const char *key);
  * option of models. Texts are copied; a relative path is put behind folder (NULL: as it is).
  */
 enum spot_status spot_option_store(const struct spot_option *option, struct spot_options *options,
-                                   struct spot_model_entry *model, union spot_value value,
+                                   struct spot_model_entry *model, union spot_setting_value value,
                                    const char *folder, struct spot_error *error);
 
 /*

@@ -86,7 +86,7 @@ static bool has_control_characters(const char *text) {
 
 /* Texts of every kind, from whichever source. */
 static bool accept_text(const struct spot_value_rule *rule, const char *text,
-                        union spot_value *value) {
+                        union spot_setting_value *value) {
     size_t length = strlen(text);
     if (length == 0 || length >= SPOT_VALUE_TEXT_MAX)
         return false;
@@ -107,7 +107,7 @@ static bool accept_text(const struct spot_value_rule *rule, const char *text,
 }
 
 static bool accept_integer(const struct spot_value_rule *rule, long long number,
-                           union spot_value *value) {
+                           union spot_setting_value *value) {
     if ((double)number < rule->low || (double)number > rule->high)
         return false;
     if (rule->kind == SPOT_VALUE_INT)
@@ -118,7 +118,7 @@ static bool accept_integer(const struct spot_value_rule *rule, long long number,
 }
 
 static bool accept_number(const struct spot_value_rule *rule, double number,
-                          union spot_value *value) {
+                          union spot_setting_value *value) {
     if (!(number >= rule->low && number <= rule->high))
         return false;
     value->number = number;
@@ -126,7 +126,7 @@ static bool accept_number(const struct spot_value_rule *rule, double number,
 }
 
 static bool integer_from_text(const struct spot_value_rule *rule, const char *text,
-                              union spot_value *value) {
+                              union spot_setting_value *value) {
     size_t digits = strspn(text + (*text == '-'), "0123456789");
     char *end;
     errno = 0;
@@ -146,7 +146,7 @@ static bool integer_from_text(const struct spot_value_rule *rule, const char *te
 }
 
 static bool number_from_text(const struct spot_value_rule *rule, const char *text,
-                             union spot_value *value) {
+                             union spot_setting_value *value) {
     char *end;
     if (*text == '\0' || text[strspn(text, "0123456789.eE+-")] != '\0')
         return false; /* strtod would also take spaces, "inf", "nan" and "0x1p3" */
@@ -155,7 +155,7 @@ static bool number_from_text(const struct spot_value_rule *rule, const char *tex
 }
 
 enum spot_status spot_value_from_text(const struct spot_value_rule *rule, const char *text,
-                                      union spot_value *value, struct spot_error *error) {
+                                      union spot_setting_value *value, struct spot_error *error) {
     bool fine;
     switch (rule->kind) {
     case SPOT_VALUE_BOOL:
@@ -176,7 +176,7 @@ enum spot_status spot_value_from_text(const struct spot_value_rule *rule, const 
 }
 
 enum spot_status spot_value_from_json(const struct spot_value_rule *rule, const json_t *json,
-                                      union spot_value *value, struct spot_error *error) {
+                                      union spot_setting_value *value, struct spot_error *error) {
     bool fine = false;
     if (rule->kind == SPOT_VALUE_BOOL) {
         fine = json_is_boolean(json);
@@ -196,7 +196,8 @@ enum spot_status spot_value_from_json(const struct spot_value_rule *rule, const 
     return status;
 }
 
-void spot_value_store(const struct spot_value_rule *rule, union spot_value value, void *target) {
+void spot_value_store(const struct spot_value_rule *rule, union spot_setting_value value,
+                      void *target) {
     switch (rule->kind) {
     case SPOT_VALUE_BOOL:
         *(bool *)target = value.truth;
@@ -215,22 +216,22 @@ void spot_value_store(const struct spot_value_rule *rule, union spot_value value
     }
 }
 
-union spot_value spot_value_load(const struct spot_value_rule *rule, const void *target) {
+union spot_setting_value spot_value_load(const struct spot_value_rule *rule, const void *target) {
     switch (rule->kind) {
     case SPOT_VALUE_BOOL:
-        return (union spot_value){.truth = *(const bool *)target};
+        return (union spot_setting_value){.truth = *(const bool *)target};
     case SPOT_VALUE_INT:
-        return (union spot_value){.integer = *(const int *)target};
+        return (union spot_setting_value){.integer = *(const int *)target};
     case SPOT_VALUE_BYTES:
-        return (union spot_value){.bytes = *(const size_t *)target};
+        return (union spot_setting_value){.bytes = *(const size_t *)target};
     case SPOT_VALUE_NUMBER:
-        return (union spot_value){.number = *(const double *)target};
+        return (union spot_setting_value){.number = *(const double *)target};
     default:
-        return (union spot_value){.text = *(const char *const *)target};
+        return (union spot_setting_value){.text = *(const char *const *)target};
     }
 }
 
-json_t *spot_value_to_json(const struct spot_value_rule *rule, union spot_value value) {
+json_t *spot_value_to_json(const struct spot_value_rule *rule, union spot_setting_value value) {
     switch (rule->kind) {
     case SPOT_VALUE_BOOL:
         return json_boolean(value.truth);

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-enum spot_value_kind {
+enum spot_setting_kind {
     SPOT_VALUE_BOOL,   /* bool: true or false */
     SPOT_VALUE_INT,    /* int, from low to high */
     SPOT_VALUE_BYTES,  /* size_t, from low to high; as text it may end in K, M or G (1024^1..3) */
@@ -30,7 +30,7 @@ enum spot_value_kind {
 enum { SPOT_VALUE_TEXT_MAX = 4096 }; /* bytes of a text or path, with its end */
 
 struct spot_value_rule {
-    enum spot_value_kind kind;
+    enum spot_setting_kind kind;
     double low, high;           /* INT, BYTES, NUMBER: both ends are allowed */
     const char *const *choices; /* CHOICE: the words, ended by NULL */
 };
@@ -52,7 +52,7 @@ struct spot_value_rule {
 #define SPOT_RULE_CHOICE(words)                                                                    \
     { .kind = SPOT_VALUE_CHOICE, .choices = (words) }
 
-union spot_value {
+union spot_setting_value {
     bool truth;
     int integer;
     size_t bytes;
@@ -65,19 +65,20 @@ union spot_value {
  * allowed, without saying where: `found "9x", expected a whole number from 1 to 64`.
  */
 enum spot_status spot_value_from_text(const struct spot_value_rule *rule, const char *text,
-                                      union spot_value *value, struct spot_error *error);
+                                      union spot_setting_value *value, struct spot_error *error);
 enum spot_status spot_value_from_json(const struct spot_value_rule *rule, const json_t *json,
-                                      union spot_value *value, struct spot_error *error);
+                                      union spot_setting_value *value, struct spot_error *error);
 
 /* Writes the value into the variable at target, whose type goes with the kind; and reads it. */
-void spot_value_store(const struct spot_value_rule *rule, union spot_value value, void *target);
-union spot_value spot_value_load(const struct spot_value_rule *rule, const void *target);
+void spot_value_store(const struct spot_value_rule *rule, union spot_setting_value value,
+                      void *target);
+union spot_setting_value spot_value_load(const struct spot_value_rule *rule, const void *target);
 
 /* Is the value a text of some kind? */
 bool spot_value_is_text(const struct spot_value_rule *rule);
 
 /* A new reference to the value as JSON; NULL for a text that is NULL or when memory is short. */
-json_t *spot_value_to_json(const struct spot_value_rule *rule, union spot_value value);
+json_t *spot_value_to_json(const struct spot_value_rule *rule, union spot_setting_value value);
 
 /* Writes what is allowed, such as "a whole number from 1 to 64", and returns text. */
 char *spot_value_allowed(const struct spot_value_rule *rule, char *text, size_t size);

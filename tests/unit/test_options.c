@@ -22,7 +22,7 @@ static void every_entry_of_the_table_is_complete(void **state) {
     (void)state;
     for (const struct spot_option *option = spot_option_table; option->key != NULL; option++) {
         char flag[SPOT_OPTION_NAME_MAX], other[SPOT_OPTION_NAME_MAX];
-        union spot_value value;
+        union spot_setting_value value;
         struct spot_error error = {0};
         if (option->initial != NULL &&
             spot_value_from_text(&option->rule, option->initial, &value, &error) != SPOT_OK)
@@ -211,7 +211,7 @@ static void a_wrong_value_is_shown_short_and_without_control_characters(void **s
     spot_options_free(&options);
 
     struct spot_value_rule rule = SPOT_RULE_BOOL;
-    union spot_value value;
+    union spot_setting_value value;
     assert_int_equal(spot_value_from_text(&rule, "a\033b\n", &value, &error), SPOT_INVALID);
     assert_string_equal(error.text, "found \"a?b?\", expected true or false");
 }
@@ -248,7 +248,7 @@ static void numbers_in_text_are_read_strictly(void **state) {
         "", "x", "1x", " 1", "1 ", "+1", "0x1", "1.0", "1e2", "99999999999999999999", "-1", "1K"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct spot_value_rule rule = SPOT_RULE_INT(0, 1000);
-        union spot_value value;
+        union spot_setting_value value;
         if (spot_value_from_text(&rule, bad[i], &value, NULL) == SPOT_OK)
             fail_msg("INT accepts \"%s\"", bad[i]);
     }
@@ -256,7 +256,7 @@ static void numbers_in_text_are_read_strictly(void **state) {
                                               ".", "e",   "2",   "-0.1"};
     for (size_t i = 0; i < sizeof bad_numbers / sizeof *bad_numbers; i++) {
         struct spot_value_rule rule = SPOT_RULE_NUMBER(0, 1);
-        union spot_value value;
+        union spot_setting_value value;
         if (spot_value_from_text(&rule, bad_numbers[i], &value, NULL) == SPOT_OK)
             fail_msg("NUMBER accepts \"%s\"", bad_numbers[i]);
     }
@@ -266,7 +266,7 @@ static void numbers_in_text_are_read_strictly(void **state) {
     } sizes[] = {{"1024", 1024}, {"1K", 1024}, {"16M", 16777216}, {"1G", 1073741824}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct spot_value_rule rule = SPOT_RULE_BYTES(1, 1073741824);
-        union spot_value value;
+        union spot_setting_value value;
         assert_int_equal(spot_value_from_text(&rule, sizes[i].text, &value, NULL), SPOT_OK);
         assert_int_equal(value.bytes, sizes[i].bytes);
         assert_int_not_equal(spot_value_from_text(&rule, "9007199254740993G", &value, NULL),
