@@ -55,7 +55,8 @@ struct spot_options {
         int port;    /* 0: any free one */
         int threads; /* 0: chosen by the server */
     } listen;
-    const char *backend; /* "auto", "cuda", "cpu", "reference" or "null" */
+    const char *backend;          /* "auto", "cuda", "cpu", "reference" or "null" */
+    const char *backend_settings; /* the backend's own, "key=value,…"; NULL for none */
     struct {
         const char *plugin; /* path of the plug-in; NULL: the one installed with the program */
     } cuda;
@@ -76,6 +77,7 @@ struct spot_options {
         int body_timeout_ms;
         size_t upload_bytes_per_s;
         int queue_ms;
+        int request_ms;
         size_t bytes_in_flight;
         int drain_ms;
     } limits;
