@@ -1,10 +1,39 @@
 /* `spotter config`: checks a config file, prints the configuration in force or its documentation.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "models/detector.h"
 #include "server/command.h"
 
-/* Reads one file on top of the defaults, whatever environment and flags say. */
+static enum spot_status check_file(const char *path, size_t model, const char *key,
+                                   struct spot_error *error) {
+    if (path == NULL || access(path, R_OK) == 0)
+        return SPOT_OK;
+    return spot_fail(error, SPOT_NOT_FOUND, "models[%zu].%s: %s: %s", model, key, path,
+                     strerror(errno));
+}
+
+/* What reading a file leaves open: are there such detectors and files? */
+static enum spot_status check_models(const struct spot_options *options, struct spot_error *error) {
+    enum spot_status status = SPOT_OK;
+    for (size_t i = 0; i < options->model_count && status == SPOT_OK; i++) {
+        const struct spot_model_entry *model = &options->models[i];
+        struct spot_detector detector;
+        status = spot_detector_find(model->detector, &detector, error);
+        if (status != SPOT_OK)
+            spot_error_prefix(error, "models[%zu].detector", i);
+        if (status == SPOT_OK)
+            status = check_file(model->weights, i, "weights", error);
+        if (status == SPOT_OK)
+            status = check_file(model->labels, i, "labels", error);
+    }
+    return status;
+}
+
+/* Checks one file on top of the defaults, whatever environment and flags say. */
 static int check(const char *path) {
     struct spot_options options;
     struct spot_error error;
@@ -12,6 +41,8 @@ static int check(const char *path) {
     enum spot_status status = spot_options_read_file(&options, path, &error);
     if (status == SPOT_OK) {
         status = spot_options_check(&options, &error);
+        if (status == SPOT_OK)
+            status = check_models(&options, &error);
         if (status != SPOT_OK)
             spot_error_prefix(&error, "%s", path);
     }
@@ -22,18 +53,30 @@ static int check(const char *path) {
     return status == SPOT_OK ? SPOT_EXIT_DONE : spot_command_failed(&error);
 }
 
+static int print_options(const struct spot_options *options) {
+    struct spot_error error;
+    if (spot_options_print_json(options, stdout, &error) != SPOT_OK)
+        return spot_command_failed(&error);
+    return SPOT_EXIT_DONE;
+}
+
+static int print_documentation(void) {
+    spot_options_document(stdout);
+    return SPOT_EXIT_DONE;
+}
+
 int spot_cmd_config(int argc, char **argv) {
     const char *file = NULL;
     bool print = false, markdown = false;
     const struct spot_flag flags[] = {
-        {"--check", "FILE", SPOT_RULE_PATH, &file, "Check this config file and nothing else."},
+        {"--check", "FILE", SPOT_RULE_PATH, &file,
+         "Check this config file, and that the detectors and files it names are there."},
         {"--print", NULL, SPOT_RULE_BOOL, &print,
          "Print the configuration that results from all sources, as JSON."},
         {"--markdown", NULL, SPOT_RULE_BOOL, &markdown, NULL}, /* writes docs/configuration.md */
         {0}};
     struct spot_options options;
     struct spot_arguments arguments;
-    struct spot_error error;
     int status = spot_command_start(argc, argv, flags, &options, &arguments);
     if (status != SPOT_COMMAND_GOES_ON)
         return status;
@@ -41,12 +84,10 @@ int spot_cmd_config(int argc, char **argv) {
         status = spot_command_wrong_usage("config", "needs either --check FILE or --print");
     else if (file != NULL)
         status = check(file);
-    else if (markdown)
-        spot_options_document(stdout), status = SPOT_EXIT_DONE;
+    else if (print)
+        status = print_options(&options);
     else
-        status = spot_options_print_json(&options, stdout, &error) == SPOT_OK
-                     ? SPOT_EXIT_DONE
-                     : spot_command_failed(&error);
+        status = print_documentation();
     spot_options_free(&options);
     return status;
 }

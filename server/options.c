@@ -18,12 +18,12 @@ static void set_defaults(void *record, bool of_model) {
     for (const struct spot_option *option = spot_option_table; option->key != NULL; option++) {
         if (option->set != NULL || spot_option_is_of_model(option) != of_model)
             continue;
-        union spot_setting_value value = {.text = NULL};
+        union spot_option_value value = {.text = NULL};
         if (option->initial != NULL)
-            spot_value_from_text(&option->rule, option->initial, &value, NULL);
-        else if (option->rule.kind == SPOT_VALUE_NUMBER)
+            spot_option_value_from_text(&option->rule, option->initial, &value, NULL);
+        else if (option->rule.kind == SPOT_OPTION_NUMBER)
             value.number = -1;
-        spot_value_store(&option->rule, value, (char *)record + option->offset);
+        spot_option_value_store(&option->rule, value, (char *)record + option->offset);
     }
 }
 
@@ -50,16 +50,16 @@ static const char *own_text(struct spot_options *options, const char *folder, co
 }
 
 enum spot_status spot_option_store(const struct spot_option *option, struct spot_options *options,
-                                   struct spot_model_entry *model, union spot_setting_value value,
+                                   struct spot_model_entry *model, union spot_option_value value,
                                    const char *folder, struct spot_error *error) {
-    enum spot_setting_kind kind = option->rule.kind;
-    if (kind == SPOT_VALUE_TEXT || kind == SPOT_VALUE_NAME || kind == SPOT_VALUE_PATH) {
-        value.text = own_text(options, kind == SPOT_VALUE_PATH ? folder : NULL, value.text);
+    enum spot_option_kind kind = option->rule.kind;
+    if (kind == SPOT_OPTION_TEXT || kind == SPOT_OPTION_NAME || kind == SPOT_OPTION_PATH) {
+        value.text = own_text(options, kind == SPOT_OPTION_PATH ? folder : NULL, value.text);
         if (value.text == NULL)
             return spot_fail(error, SPOT_NO_MEMORY, "out of memory");
     }
     char *record = spot_option_is_of_model(option) ? (char *)model : (char *)options;
-    spot_value_store(&option->rule, value, record + option->offset);
+    spot_option_value_store(&option->rule, value, record + option->offset);
     return SPOT_OK;
 }
 
@@ -67,8 +67,8 @@ enum spot_status spot_option_apply(const struct spot_option *option, struct spot
                                    const char *text, struct spot_error *error) {
     if (option->set != NULL)
         return option->set(options, text, error);
-    union spot_setting_value value;
-    enum spot_status status = spot_value_from_text(&option->rule, text, &value, error);
+    union spot_option_value value;
+    enum spot_status status = spot_option_value_from_text(&option->rule, text, &value, error);
     if (!spot_option_is_of_model(option))
         return status != SPOT_OK ? status
                                  : spot_option_store(option, options, NULL, value, NULL, error);
@@ -96,7 +96,7 @@ enum spot_status spot_options_set_listen(struct spot_options *options, const cha
                                          struct spot_error *error) {
     const struct spot_option *port_option = spot_option_at("listen.port");
     const struct spot_option *address_option = spot_option_at("listen.address");
-    char host[SPOT_VALUE_TEXT_MAX];
+    char host[SPOT_OPTION_TEXT_MAX];
     const char *colon = strrchr(text, ':');
     size_t length = colon != NULL ? (size_t)(colon - text) : 0;
     const char *start = text;
@@ -113,10 +113,11 @@ enum spot_status spot_options_set_listen(struct spot_options *options, const cha
     memcpy(host, start, length);
     host[length] = '\0';
 
-    union spot_setting_value address, port;
-    enum spot_status status = spot_value_from_text(&address_option->rule, host, &address, error);
+    union spot_option_value address, port;
+    enum spot_status status =
+        spot_option_value_from_text(&address_option->rule, host, &address, error);
     if (status == SPOT_OK)
-        status = spot_value_from_text(&port_option->rule, colon + 1, &port, error);
+        status = spot_option_value_from_text(&port_option->rule, colon + 1, &port, error);
     if (status == SPOT_OK)
         status = spot_option_store(address_option, options, NULL, address, NULL, error);
     if (status == SPOT_OK)
@@ -128,19 +129,21 @@ enum spot_status spot_options_set_model(struct spot_options *options, const char
                                         struct spot_error *error) {
     const struct spot_option *detector_option = spot_option_at("models[].detector");
     const struct spot_option *weights_option = spot_option_at("models[].weights");
-    char name[SPOT_VALUE_TEXT_MAX];
+    char name[SPOT_OPTION_TEXT_MAX];
     size_t length = strcspn(text, "=");
     if (length >= sizeof name)
         return spot_fail(error, SPOT_INVALID, "found a text of more than %d bytes",
-                         SPOT_VALUE_TEXT_MAX - 1);
+                         SPOT_OPTION_TEXT_MAX - 1);
     memcpy(name, text, length);
     name[length] = '\0';
 
     struct spot_model_entry *model = NULL;
-    union spot_setting_value detector, weights = {.text = NULL};
-    enum spot_status status = spot_value_from_text(&detector_option->rule, name, &detector, error);
+    union spot_option_value detector, weights = {.text = NULL};
+    enum spot_status status =
+        spot_option_value_from_text(&detector_option->rule, name, &detector, error);
     if (status == SPOT_OK && text[length] == '=')
-        status = spot_value_from_text(&weights_option->rule, text + length + 1, &weights, error);
+        status =
+            spot_option_value_from_text(&weights_option->rule, text + length + 1, &weights, error);
     if (status == SPOT_OK)
         status = spot_options_add_model(options, &model, error);
     if (status == SPOT_OK)
@@ -167,7 +170,7 @@ static enum spot_status set_models(struct spot_options *options, const char *tex
     enum spot_status status = SPOT_OK;
     for (const char *end; status == SPOT_OK && text != NULL; text = *end == ',' ? end + 1 : NULL) {
         end = text + strcspn(text, ",");
-        char one[2 * SPOT_VALUE_TEXT_MAX];
+        char one[2 * SPOT_OPTION_TEXT_MAX];
         if ((size_t)(end - text) >= sizeof one)
             return spot_fail(error, SPOT_INVALID, "found a text of more than %zu bytes",
                              sizeof one - 1);

@@ -14,7 +14,7 @@
 
 #include "core/arena.h"
 #include "core/error.h"
-#include "server/value.h"
+#include "server/option_value.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -112,11 +112,11 @@ enum spot_command_bit {
  * It hides an option of the table that has the same flag.
  */
 struct spot_flag {
-    const char *name;            /* with its dashes */
-    const char *argument;        /* what stands for the value in the help; NULL for BOOL */
-    struct spot_value_rule rule; /* TEXT, NAME and PATH borrow the word from argv */
-    void *target;                /* the variable; its value before is the default */
-    const char *help;            /* one sentence */
+    const char *name;             /* with its dashes */
+    const char *argument;         /* what stands for the value in the help; NULL for BOOL */
+    struct spot_option_rule rule; /* TEXT, NAME and PATH borrow the word from argv */
+    void *target;                 /* the variable; its value before is the default */
+    const char *help;             /* one sentence */
 };
 
 /* What stood on the command line beside options. */

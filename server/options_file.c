@@ -69,8 +69,8 @@ static enum spot_status wrong_type(const char *shown, const char *expected,
 
 static enum spot_status read_value(const struct place *place, const struct spot_option *option,
                                    const json_t *json, struct spot_error *error) {
-    union spot_setting_value value;
-    enum spot_status status = spot_value_from_json(&option->rule, json, &value, error);
+    union spot_option_value value;
+    enum spot_status status = spot_option_value_from_json(&option->rule, json, &value, error);
     if (status == SPOT_OK)
         status =
             spot_option_store(option, place->options, place->model, value, place->folder, error);
@@ -202,7 +202,7 @@ enum spot_status spot_options_read_text(struct spot_options *options, const char
 /* Reads a whole file, at most a byte more than allowed; *text is owned by the caller. */
 static enum spot_status load(const char *path, char **text, size_t *size,
                              struct spot_error *error) {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not keep us waiting */
     struct stat about;
     enum spot_status status = SPOT_OK;
     char *buffer = NULL;
@@ -213,8 +213,8 @@ static enum spot_status load(const char *path, char **text, size_t *size,
                            strerror(errno));
         goto out;
     }
-    if (S_ISDIR(about.st_mode)) {
-        status = spot_fail(error, SPOT_INVALID, "%s: is a folder, expected a file", path);
+    if (!S_ISREG(about.st_mode)) {
+        status = spot_fail(error, SPOT_INVALID, "%s: is not a file", path);
         goto out;
     }
     buffer = malloc(SPOT_CONFIG_BYTES_MAX + 1);
@@ -284,19 +284,19 @@ static json_t *object_for(json_t *root, const char **key) {
 static const char *absolute(const char *path, char *out, size_t size) {
     if (path[0] == '/')
         return path;
-    char here[SPOT_VALUE_TEXT_MAX];
+    char here[SPOT_OPTION_TEXT_MAX];
     if (getcwd(here, sizeof here) == NULL)
         return path;
     snprintf(out, size, "%s/%s", here, path);
     return out;
 }
 
-static bool is_unset(const struct spot_option *option, union spot_setting_value value) {
-    if (option->rule.kind == SPOT_VALUE_INT)
+static bool is_unset(const struct spot_option *option, union spot_option_value value) {
+    if (option->rule.kind == SPOT_OPTION_INT)
         return option->initial == NULL && value.integer == 0;
-    if (option->rule.kind == SPOT_VALUE_NUMBER)
+    if (option->rule.kind == SPOT_OPTION_NUMBER)
         return option->initial == NULL && value.number < 0;
-    return spot_value_is_text(&option->rule) && value.text == NULL;
+    return spot_option_value_is_text(&option->rule) && value.text == NULL;
 }
 
 /* Writes the options of the program, or of a model, from record into object. */
@@ -305,16 +305,16 @@ static enum spot_status write_options(json_t *object, const void *record, bool o
     for (const struct spot_option *option = spot_option_table; option->key != NULL; option++) {
         if (option->sources == SPOT_SOURCES_CALL || spot_option_is_of_model(option) != of_model)
             continue;
-        char path[2 * SPOT_VALUE_TEXT_MAX];
-        union spot_setting_value value =
-            spot_value_load(&option->rule, (const char *)record + option->offset);
+        char path[2 * SPOT_OPTION_TEXT_MAX];
+        union spot_option_value value =
+            spot_option_value_load(&option->rule, (const char *)record + option->offset);
         if (is_unset(option, value))
             continue;
-        if (option->rule.kind == SPOT_VALUE_PATH)
+        if (option->rule.kind == SPOT_OPTION_PATH)
             value.text = absolute(value.text, path, sizeof path);
         const char *name = option->key + (of_model ? strlen("models[].") : 0);
         json_t *place = object_for(object, &name);
-        if (json_object_set_new(place, name, spot_value_to_json(&option->rule, value)) != 0)
+        if (json_object_set_new(place, name, spot_option_value_to_json(&option->rule, value)) != 0)
             return spot_fail(error, SPOT_INVALID, "%s: cannot be written as JSON: not UTF-8",
                              option->key);
     }

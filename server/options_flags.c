@@ -72,9 +72,9 @@ static enum spot_status scan_flag(struct spot_options *options, struct setting *
     *setting = (struct setting){.name = name, .text = equals != NULL ? equals + 1 : NULL};
     if (!find_flag(setting, command, flags))
         return unknown_flag(name, command, flags, error);
-    const struct spot_value_rule *rule =
+    const struct spot_option_rule *rule =
         setting->option != NULL ? &setting->option->rule : &setting->flag->rule;
-    if (setting->text == NULL && rule->kind == SPOT_VALUE_BOOL)
+    if (setting->text == NULL && rule->kind == SPOT_OPTION_BOOL)
         setting->text = "true";
     if (setting->text == NULL) {
         /* A word that looks like a flag is a forgotten value; one that is meant is "--flag=--x". */
@@ -136,10 +136,11 @@ static enum spot_status apply_flags(struct spot_options *options, const struct c
             }
             status = spot_option_apply(option, options, setting->text, error);
         } else {
-            union spot_setting_value value;
-            status = spot_value_from_text(&setting->flag->rule, setting->text, &value, error);
+            union spot_option_value value;
+            status =
+                spot_option_value_from_text(&setting->flag->rule, setting->text, &value, error);
             if (status == SPOT_OK)
-                spot_value_store(&setting->flag->rule, value, setting->flag->target);
+                spot_option_value_store(&setting->flag->rule, value, setting->flag->target);
         }
         if (status != SPOT_OK) {
             spot_error_prefix(error, "%s", setting->name);

@@ -41,16 +41,16 @@ static void print_flag(const char *name, const char *argument, const char *text,
 /* The value that a variable has now, as a default in the help. */
 static void print_own_flag(const struct spot_flag *flag, FILE *out) {
     char text[512];
-    union spot_setting_value value = spot_value_load(&flag->rule, flag->target);
+    union spot_option_value value = spot_option_value_load(&flag->rule, flag->target);
     size_t used = (size_t)snprintf(text, sizeof text, "%s", flag->help);
     if (used < sizeof text) {
-        if (flag->rule.kind == SPOT_VALUE_INT)
+        if (flag->rule.kind == SPOT_OPTION_INT)
             snprintf(text + used, sizeof text - used, " [%d]", value.integer);
-        else if (flag->rule.kind == SPOT_VALUE_BYTES)
+        else if (flag->rule.kind == SPOT_OPTION_BYTES)
             snprintf(text + used, sizeof text - used, " [%zu]", value.bytes);
-        else if (flag->rule.kind == SPOT_VALUE_NUMBER)
+        else if (flag->rule.kind == SPOT_OPTION_NUMBER)
             snprintf(text + used, sizeof text - used, " [%g]", value.number);
-        else if (spot_value_is_text(&flag->rule) && value.text != NULL)
+        else if (spot_option_value_is_text(&flag->rule) && value.text != NULL)
             snprintf(text + used, sizeof text - used, " [%s]", value.text);
     }
     print_flag(flag->name, flag->argument, text, out);
@@ -74,8 +74,8 @@ void spot_options_help(enum spot_command_bit command, const struct spot_flag *fl
             continue;
         const char *initial = option->initial != NULL ? option->initial : option->unset;
         snprintf(text, sizeof text, "%s [%s]", option->help, initial);
-        print_flag(name, option->rule.kind == SPOT_VALUE_BOOL ? "[=false]" : option->argument, text,
-                   out);
+        print_flag(name, option->rule.kind == SPOT_OPTION_BOOL ? "[=false]" : option->argument,
+                   text, out);
     }
     print_flag("-h, --help", NULL, "Show this help.", out);
 }
@@ -152,7 +152,8 @@ static void document_option(const struct spot_option *option, FILE *out) {
             option->initial != NULL ? option->initial : option->unset);
     fprintf(out, " | %s", option->help);
     if (option->set == NULL)
-        fprintf(out, " Expects %s.", spot_value_allowed(&option->rule, allowed, sizeof allowed));
+        fprintf(out, " Expects %s.",
+                spot_option_value_allowed(&option->rule, allowed, sizeof allowed));
     fprintf(out, " |\n");
 }
 

@@ -21,7 +21,7 @@ struct spot_option {
      * and the variable are made from it: --limits-side, --iou, SPOTTER_LIMITS_SIDE, SPOTTER_IOU.
      */
     const char *key;
-    struct spot_value_rule rule;
+    struct spot_option_rule rule;
     size_t offset;        /* of the variable in spot_options or, for models[], spot_model_entry */
     const char *initial;  /* the default, as text; NULL: not set (text NULL, INT 0, NUMBER -1) */
     const char *unset;    /* what holds then, for the documentation */
@@ -52,7 +52,7 @@ const struct spot_option *spot_option_at(const char *key);
  * option of models. Texts are copied; a relative path is put behind folder (NULL: as it is).
  */
 enum spot_status spot_option_store(const struct spot_option *option, struct spot_options *options,
-                                   struct spot_model_entry *model, union spot_setting_value value,
+                                   struct spot_model_entry *model, union spot_option_value value,
                                    const char *folder, struct spot_error *error);
 
 /*

@@ -22,17 +22,17 @@ static void every_entry_of_the_table_is_complete(void **state) {
     (void)state;
     for (const struct spot_option *option = spot_option_table; option->key != NULL; option++) {
         char flag[SPOT_OPTION_NAME_MAX], other[SPOT_OPTION_NAME_MAX];
-        union spot_setting_value value;
+        union spot_option_value value;
         struct spot_error error = {0};
         if (option->initial != NULL &&
-            spot_value_from_text(&option->rule, option->initial, &value, &error) != SPOT_OK)
+            spot_option_value_from_text(&option->rule, option->initial, &value, &error) != SPOT_OK)
             fail_msg("%s: its default: %s", option->key, error.text);
         if ((option->initial == NULL) == (option->unset == NULL))
             fail_msg("%s: has either a default or words for being unset", option->key);
         if (option->help[strlen(option->help) - 1] != '.')
             fail_msg("%s: its help is no sentence", option->key);
         if (option->sources != SPOT_SOURCES_FILE &&
-            ((option->argument == NULL) != (option->rule.kind == SPOT_VALUE_BOOL) ||
+            ((option->argument == NULL) != (option->rule.kind == SPOT_OPTION_BOOL) ||
              option->commands == 0))
             fail_msg("%s: its flag needs an argument and commands", option->key);
         spot_option_flag(option, flag);
@@ -210,9 +210,9 @@ static void a_wrong_value_is_shown_short_and_without_control_characters(void **s
     assert_memory_equal(shown + 62, "..., expected", 13);
     spot_options_free(&options);
 
-    struct spot_value_rule rule = SPOT_RULE_BOOL;
-    union spot_setting_value value;
-    assert_int_equal(spot_value_from_text(&rule, "a\033b\n", &value, &error), SPOT_INVALID);
+    struct spot_option_rule rule = SPOT_RULE_BOOL;
+    union spot_option_value value;
+    assert_int_equal(spot_option_value_from_text(&rule, "a\033b\n", &value, &error), SPOT_INVALID);
     assert_string_equal(error.text, "found \"a?b?\", expected true or false");
 }
 
@@ -247,17 +247,17 @@ static void numbers_in_text_are_read_strictly(void **state) {
     static const char *const bad[] = {
         "", "x", "1x", " 1", "1 ", "+1", "0x1", "1.0", "1e2", "99999999999999999999", "-1", "1K"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct spot_value_rule rule = SPOT_RULE_INT(0, 1000);
-        union spot_setting_value value;
-        if (spot_value_from_text(&rule, bad[i], &value, NULL) == SPOT_OK)
+        struct spot_option_rule rule = SPOT_RULE_INT(0, 1000);
+        union spot_option_value value;
+        if (spot_option_value_from_text(&rule, bad[i], &value, NULL) == SPOT_OK)
             fail_msg("INT accepts \"%s\"", bad[i]);
     }
     static const char *const bad_numbers[] = {"",  "nan", "inf", "0x1p-1", "1.5.",
                                               ".", "e",   "2",   "-0.1"};
     for (size_t i = 0; i < sizeof bad_numbers / sizeof *bad_numbers; i++) {
-        struct spot_value_rule rule = SPOT_RULE_NUMBER(0, 1);
-        union spot_setting_value value;
-        if (spot_value_from_text(&rule, bad_numbers[i], &value, NULL) == SPOT_OK)
+        struct spot_option_rule rule = SPOT_RULE_NUMBER(0, 1);
+        union spot_option_value value;
+        if (spot_option_value_from_text(&rule, bad_numbers[i], &value, NULL) == SPOT_OK)
             fail_msg("NUMBER accepts \"%s\"", bad_numbers[i]);
     }
     static const struct {
@@ -265,15 +265,15 @@ static void numbers_in_text_are_read_strictly(void **state) {
         size_t bytes;
     } sizes[] = {{"1024", 1024}, {"1K", 1024}, {"16M", 16777216}, {"1G", 1073741824}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        struct spot_value_rule rule = SPOT_RULE_BYTES(1, 1073741824);
-        union spot_setting_value value;
-        assert_int_equal(spot_value_from_text(&rule, sizes[i].text, &value, NULL), SPOT_OK);
+        struct spot_option_rule rule = SPOT_RULE_BYTES(1, 1073741824);
+        union spot_option_value value;
+        assert_int_equal(spot_option_value_from_text(&rule, sizes[i].text, &value, NULL), SPOT_OK);
         assert_int_equal(value.bytes, sizes[i].bytes);
-        assert_int_not_equal(spot_value_from_text(&rule, "9007199254740993G", &value, NULL),
+        assert_int_not_equal(spot_option_value_from_text(&rule, "9007199254740993G", &value, NULL),
                              SPOT_OK);
-        assert_int_not_equal(spot_value_from_text(&rule, "2G", &value, NULL), SPOT_OK);
-        assert_int_not_equal(spot_value_from_text(&rule, "K", &value, NULL), SPOT_OK);
-        assert_int_not_equal(spot_value_from_text(&rule, "1KB", &value, NULL), SPOT_OK);
+        assert_int_not_equal(spot_option_value_from_text(&rule, "2G", &value, NULL), SPOT_OK);
+        assert_int_not_equal(spot_option_value_from_text(&rule, "K", &value, NULL), SPOT_OK);
+        assert_int_not_equal(spot_option_value_from_text(&rule, "1KB", &value, NULL), SPOT_OK);
     }
 }
 

@@ -370,13 +370,13 @@ static void a_command_has_flags_of_its_own(void **state) {
 static const char *another_value(const struct spot_option *option, char *text, size_t size) {
     const char *initial = option->initial != NULL ? option->initial : "";
     switch (option->rule.kind) {
-    case SPOT_VALUE_BOOL:
+    case SPOT_OPTION_BOOL:
         return strcmp(initial, "true") == 0 ? "false" : "true";
-    case SPOT_VALUE_CHOICE:
+    case SPOT_OPTION_CHOICE:
         return option->rule.choices[strcmp(option->rule.choices[0], initial) == 0];
-    case SPOT_VALUE_INT:
-    case SPOT_VALUE_BYTES:
-    case SPOT_VALUE_NUMBER:
+    case SPOT_OPTION_INT:
+    case SPOT_OPTION_BYTES:
+    case SPOT_OPTION_NUMBER:
         snprintf(text, size, "%.0f", option->rule.high);
         if (strcmp(text, initial) == 0)
             snprintf(text, size, "%.0f", option->rule.low);

@@ -1,5 +1,5 @@
 /* Values of options: a rule says what is allowed, these functions read and write by it. */
-#include "server/value.h"
+#include "server/option_value.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,36 +13,36 @@ _Static_assert(sizeof(size_t) >= 8, "sizes of up to 2^53 bytes must fit");
 
 enum { FOUND_MAX = 64 }; /* bytes of a wrong value that a message repeats */
 
-bool spot_value_is_text(const struct spot_value_rule *rule) {
-    return rule->kind == SPOT_VALUE_TEXT || rule->kind == SPOT_VALUE_NAME ||
-           rule->kind == SPOT_VALUE_PATH || rule->kind == SPOT_VALUE_CHOICE;
+bool spot_option_value_is_text(const struct spot_option_rule *rule) {
+    return rule->kind == SPOT_OPTION_TEXT || rule->kind == SPOT_OPTION_NAME ||
+           rule->kind == SPOT_OPTION_PATH || rule->kind == SPOT_OPTION_CHOICE;
 }
 
-char *spot_value_allowed(const struct spot_value_rule *rule, char *text, size_t size) {
+char *spot_option_value_allowed(const struct spot_option_rule *rule, char *text, size_t size) {
     switch (rule->kind) {
-    case SPOT_VALUE_BOOL:
+    case SPOT_OPTION_BOOL:
         snprintf(text, size, "true or false");
         break;
-    case SPOT_VALUE_INT:
+    case SPOT_OPTION_INT:
         snprintf(text, size, "a whole number from %.0f to %.0f", rule->low, rule->high);
         break;
-    case SPOT_VALUE_BYTES:
+    case SPOT_OPTION_BYTES:
         snprintf(text, size, "a number of bytes from %.0f to %.0f", rule->low, rule->high);
         break;
-    case SPOT_VALUE_NUMBER:
+    case SPOT_OPTION_NUMBER:
         snprintf(text, size, "a number from %g to %g", rule->low, rule->high);
         break;
-    case SPOT_VALUE_TEXT:
+    case SPOT_OPTION_TEXT:
         snprintf(text, size, "a text without control characters");
         break;
-    case SPOT_VALUE_NAME:
+    case SPOT_OPTION_NAME:
         snprintf(text, size, "a name of up to %d letters, digits, '.', '_' and '-'",
                  SPOT_NAME_MAX - 1);
         break;
-    case SPOT_VALUE_PATH:
+    case SPOT_OPTION_PATH:
         snprintf(text, size, "a path");
         break;
-    case SPOT_VALUE_CHOICE: {
+    case SPOT_OPTION_CHOICE: {
         size_t used = (size_t)snprintf(text, size, "one of");
         for (int i = 0; rule->choices[i] != NULL && used < size; i++)
             used += (size_t)snprintf(text + used, size - used, "%s %s", i > 0 ? "," : "",
@@ -54,7 +54,7 @@ char *spot_value_allowed(const struct spot_value_rule *rule, char *text, size_t 
 }
 
 /* Repeats the wrong value, shortened and without control characters, and says what is right. */
-static enum spot_status refuse(const struct spot_value_rule *rule, const char *found,
+static enum spot_status refuse(const struct spot_option_rule *rule, const char *found,
                                const char *quote, struct spot_error *error) {
     char shown[FOUND_MAX + 4];
     size_t length = strlen(found);
@@ -66,7 +66,7 @@ static enum spot_status refuse(const struct spot_value_rule *rule, const char *f
     memcpy(shown + kept, kept < length ? "..." : "", kept < length ? 4 : 1);
     char allowed[160];
     return spot_fail(error, SPOT_INVALID, "found %s%s%s, expected %s", quote, shown, quote,
-                     spot_value_allowed(rule, allowed, sizeof allowed));
+                     spot_option_value_allowed(rule, allowed, sizeof allowed));
 }
 
 static bool is_name(const char *text) {
@@ -85,12 +85,12 @@ static bool has_control_characters(const char *text) {
 }
 
 /* Texts of every kind, from whichever source. */
-static bool accept_text(const struct spot_value_rule *rule, const char *text,
-                        union spot_setting_value *value) {
+static bool accept_text(const struct spot_option_rule *rule, const char *text,
+                        union spot_option_value *value) {
     size_t length = strlen(text);
-    if (length == 0 || length >= SPOT_VALUE_TEXT_MAX)
+    if (length == 0 || length >= SPOT_OPTION_TEXT_MAX)
         return false;
-    if (rule->kind == SPOT_VALUE_CHOICE) {
+    if (rule->kind == SPOT_OPTION_CHOICE) {
         for (int i = 0; rule->choices[i] != NULL; i++)
             if (strcmp(rule->choices[i], text) == 0) {
                 value->text = rule->choices[i];
@@ -98,35 +98,35 @@ static bool accept_text(const struct spot_value_rule *rule, const char *text,
             }
         return false;
     }
-    if (rule->kind == SPOT_VALUE_NAME && !is_name(text))
+    if (rule->kind == SPOT_OPTION_NAME && !is_name(text))
         return false;
-    if (rule->kind == SPOT_VALUE_TEXT && has_control_characters(text))
+    if (rule->kind == SPOT_OPTION_TEXT && has_control_characters(text))
         return false;
     value->text = text;
     return true;
 }
 
-static bool accept_integer(const struct spot_value_rule *rule, long long number,
-                           union spot_setting_value *value) {
+static bool accept_integer(const struct spot_option_rule *rule, long long number,
+                           union spot_option_value *value) {
     if ((double)number < rule->low || (double)number > rule->high)
         return false;
-    if (rule->kind == SPOT_VALUE_INT)
+    if (rule->kind == SPOT_OPTION_INT)
         value->integer = (int)number;
     else
         value->bytes = (size_t)number;
     return true;
 }
 
-static bool accept_number(const struct spot_value_rule *rule, double number,
-                          union spot_setting_value *value) {
+static bool accept_number(const struct spot_option_rule *rule, double number,
+                          union spot_option_value *value) {
     if (!(number >= rule->low && number <= rule->high))
         return false;
     value->number = number;
     return true;
 }
 
-static bool integer_from_text(const struct spot_value_rule *rule, const char *text,
-                              union spot_setting_value *value) {
+static bool integer_from_text(const struct spot_option_rule *rule, const char *text,
+                              union spot_option_value *value) {
     size_t digits = strspn(text + (*text == '-'), "0123456789");
     char *end;
     errno = 0;
@@ -135,7 +135,7 @@ static bool integer_from_text(const struct spot_value_rule *rule, const char *te
         return false;
     static const char units[] = "KMG";
     const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
-    if (rule->kind == SPOT_VALUE_BYTES && unit != NULL) {
+    if (rule->kind == SPOT_OPTION_BYTES && unit != NULL) {
         int shift = 10 * (int)(unit - units + 1);
         if (number < 0 || number > (LLONG_MAX >> shift))
             return false;
@@ -145,8 +145,8 @@ static bool integer_from_text(const struct spot_value_rule *rule, const char *te
     return *end == '\0' && accept_integer(rule, number, value);
 }
 
-static bool number_from_text(const struct spot_value_rule *rule, const char *text,
-                             union spot_setting_value *value) {
+static bool number_from_text(const struct spot_option_rule *rule, const char *text,
+                             union spot_option_value *value) {
     char *end;
     if (*text == '\0' || text[strspn(text, "0123456789.eE+-")] != '\0')
         return false; /* strtod would also take spaces, "inf", "nan" and "0x1p3" */
@@ -154,19 +154,20 @@ static bool number_from_text(const struct spot_value_rule *rule, const char *tex
     return *end == '\0' && accept_number(rule, number, value);
 }
 
-enum spot_status spot_value_from_text(const struct spot_value_rule *rule, const char *text,
-                                      union spot_setting_value *value, struct spot_error *error) {
+enum spot_status spot_option_value_from_text(const struct spot_option_rule *rule, const char *text,
+                                             union spot_option_value *value,
+                                             struct spot_error *error) {
     bool fine;
     switch (rule->kind) {
-    case SPOT_VALUE_BOOL:
+    case SPOT_OPTION_BOOL:
         value->truth = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
         fine = value->truth || strcmp(text, "false") == 0 || strcmp(text, "0") == 0;
         break;
-    case SPOT_VALUE_INT:
-    case SPOT_VALUE_BYTES:
+    case SPOT_OPTION_INT:
+    case SPOT_OPTION_BYTES:
         fine = integer_from_text(rule, text, value);
         break;
-    case SPOT_VALUE_NUMBER:
+    case SPOT_OPTION_NUMBER:
         fine = number_from_text(rule, text, value);
         break;
     default:
@@ -175,15 +176,16 @@ enum spot_status spot_value_from_text(const struct spot_value_rule *rule, const 
     return fine ? SPOT_OK : refuse(rule, text, "\"", error);
 }
 
-enum spot_status spot_value_from_json(const struct spot_value_rule *rule, const json_t *json,
-                                      union spot_setting_value *value, struct spot_error *error) {
+enum spot_status spot_option_value_from_json(const struct spot_option_rule *rule,
+                                             const json_t *json, union spot_option_value *value,
+                                             struct spot_error *error) {
     bool fine = false;
-    if (rule->kind == SPOT_VALUE_BOOL) {
+    if (rule->kind == SPOT_OPTION_BOOL) {
         fine = json_is_boolean(json);
         value->truth = json_is_true(json);
-    } else if (rule->kind == SPOT_VALUE_INT || rule->kind == SPOT_VALUE_BYTES) {
+    } else if (rule->kind == SPOT_OPTION_INT || rule->kind == SPOT_OPTION_BYTES) {
         fine = json_is_integer(json) && accept_integer(rule, json_integer_value(json), value);
-    } else if (rule->kind == SPOT_VALUE_NUMBER) {
+    } else if (rule->kind == SPOT_OPTION_NUMBER) {
         fine = json_is_number(json) && accept_number(rule, json_number_value(json), value);
     } else if (json_is_string(json)) {
         fine = accept_text(rule, json_string_value(json), value);
@@ -196,19 +198,19 @@ enum spot_status spot_value_from_json(const struct spot_value_rule *rule, const 
     return status;
 }
 
-void spot_value_store(const struct spot_value_rule *rule, union spot_setting_value value,
-                      void *target) {
+void spot_option_value_store(const struct spot_option_rule *rule, union spot_option_value value,
+                             void *target) {
     switch (rule->kind) {
-    case SPOT_VALUE_BOOL:
+    case SPOT_OPTION_BOOL:
         *(bool *)target = value.truth;
         break;
-    case SPOT_VALUE_INT:
+    case SPOT_OPTION_INT:
         *(int *)target = value.integer;
         break;
-    case SPOT_VALUE_BYTES:
+    case SPOT_OPTION_BYTES:
         *(size_t *)target = value.bytes;
         break;
-    case SPOT_VALUE_NUMBER:
+    case SPOT_OPTION_NUMBER:
         *(double *)target = value.number;
         break;
     default:
@@ -216,30 +218,32 @@ void spot_value_store(const struct spot_value_rule *rule, union spot_setting_val
     }
 }
 
-union spot_setting_value spot_value_load(const struct spot_value_rule *rule, const void *target) {
+union spot_option_value spot_option_value_load(const struct spot_option_rule *rule,
+                                               const void *target) {
     switch (rule->kind) {
-    case SPOT_VALUE_BOOL:
-        return (union spot_setting_value){.truth = *(const bool *)target};
-    case SPOT_VALUE_INT:
-        return (union spot_setting_value){.integer = *(const int *)target};
-    case SPOT_VALUE_BYTES:
-        return (union spot_setting_value){.bytes = *(const size_t *)target};
-    case SPOT_VALUE_NUMBER:
-        return (union spot_setting_value){.number = *(const double *)target};
+    case SPOT_OPTION_BOOL:
+        return (union spot_option_value){.truth = *(const bool *)target};
+    case SPOT_OPTION_INT:
+        return (union spot_option_value){.integer = *(const int *)target};
+    case SPOT_OPTION_BYTES:
+        return (union spot_option_value){.bytes = *(const size_t *)target};
+    case SPOT_OPTION_NUMBER:
+        return (union spot_option_value){.number = *(const double *)target};
     default:
-        return (union spot_setting_value){.text = *(const char *const *)target};
+        return (union spot_option_value){.text = *(const char *const *)target};
     }
 }
 
-json_t *spot_value_to_json(const struct spot_value_rule *rule, union spot_setting_value value) {
+json_t *spot_option_value_to_json(const struct spot_option_rule *rule,
+                                  union spot_option_value value) {
     switch (rule->kind) {
-    case SPOT_VALUE_BOOL:
+    case SPOT_OPTION_BOOL:
         return json_boolean(value.truth);
-    case SPOT_VALUE_INT:
+    case SPOT_OPTION_INT:
         return json_integer(value.integer);
-    case SPOT_VALUE_BYTES:
+    case SPOT_OPTION_BYTES:
         return json_integer((json_int_t)value.bytes);
-    case SPOT_VALUE_NUMBER:
+    case SPOT_OPTION_NUMBER:
         return json_real(value.number);
     default:
         return value.text != NULL ? json_string(value.text) : NULL;
