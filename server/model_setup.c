@@ -1,0 +1,51 @@
+/* From options to models; see server/model_setup.h. */
+#include "server/model_setup.h"
+
+#include <errno.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <string.h>
+
+struct spot_model_options spot_model_setup(const struct spot_model_entry *entry) {
+    struct spot_model_options options = {
+        .detector = entry->detector,
+        .weights = entry->weights,
+        .labels = entry->labels,
+        .batch_max = entry->batch.max_size,
+        .build = {.class_agnostic = entry->class_agnostic},
+    };
+    if (!spot_precision_parse(entry->precision, &options.precision))
+        options.precision = SPOT_PRECISION_AUTO; /* the table of options allows no other word */
+    return options;
+}
+
+void spot_model_setup_request(const struct spot_model_entry *entry, const struct spot_model *model,
+                              struct spot_request *request) {
+    spot_model_request_init(model, request);
+    if (entry->confidence >= 0)
+        request->confidence = (float)entry->confidence;
+    if (entry->iou >= 0)
+        request->iou = (float)entry->iou;
+    if (entry->max_detections > 0)
+        request->max_detections = entry->max_detections;
+}
+
+enum spot_status spot_file_digest(const char *path, char text[SPOT_DIGEST_MAX],
+                                  struct spot_error *error) {
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL)
+        return spot_fail(error, SPOT_IO, "'%.200s' cannot be read: %s", path, strerror(errno));
+    struct sha256_ctx context;
+    unsigned char bytes[16384], digest[SHA256_DIGEST_SIZE];
+    sha256_init(&context);
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, file)) > 0;)
+        sha256_update(&context, n, bytes);
+    enum spot_status status =
+        ferror(file) ? spot_fail(error, SPOT_IO, "'%.200s' cannot be read", path) : SPOT_OK;
+    fclose(file);
+    sha256_digest(&context, sizeof digest, digest);
+    char *at = stpcpy(text, "sha256:");
+    for (size_t i = 0; i < sizeof digest; i++)
+        at += snprintf(at, 3, "%02x", digest[i]);
+    return status;
+}

@@ -1,0 +1,33 @@
+/*
+ * From an entry of the options to a loaded model and to what its pictures are asked for.
+ */
+#ifndef SPOT_SERVER_MODEL_SETUP_H
+#define SPOT_SERVER_MODEL_SETUP_H
+
+#include "models/model.h"
+#include "server/options.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { SPOT_DIGEST_MAX = 72 }; /* bytes of "sha256:" and 64 hex digits, with the end */
+
+/*
+ * What the entry asks of spot_model_load; texts are borrowed from it. The entry is complete
+ * (spot_bundled_complete). batch_max and the rest of build are the caller's to change.
+ */
+struct spot_model_options spot_model_setup(const struct spot_model_entry *entry);
+
+/* The model's defaults for a picture, changed by what the entry says. */
+void spot_model_setup_request(const struct spot_model_entry *entry, const struct spot_model *model,
+                              struct spot_request *request);
+
+/* Writes "sha256:…", the digest of a file's bytes, to text. SPOT_IO when it cannot be read. */
+enum spot_status spot_file_digest(const char *path, char text[SPOT_DIGEST_MAX],
+                                  struct spot_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
