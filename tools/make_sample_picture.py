@@ -28,8 +28,9 @@ def code(symbology, text, scale=4):
 def desk(rng):
     """Planks: long streaks along x, darker joints, a soft light from the upper left."""
     width, height = SIZE
-    streaks = rng.normal(0, 1, (height, width // 24 + 1)).repeat(24, axis=1)[:, :width]
-    grain = np.asarray(Image.fromarray(streaks.astype(np.float32)).filter(ImageFilter.BoxBlur(3)))
+    streaks = rng.normal(128, 40, (height, width // 24 + 1)).repeat(24, axis=1)[:, :width]
+    blurred = Image.fromarray(np.clip(streaks, 0, 255).astype(np.uint8)).filter(ImageFilter.BoxBlur(3))
+    grain = (np.asarray(blurred).astype(np.float32) - 128) / 20
     wood = np.array([150, 111, 74]) + 12 * grain[..., None]
     wood[::120] *= 0.6
     y, x = np.mgrid[0:height, 0:width]
