@@ -3,7 +3,7 @@
 #define SPOT_CORE_LIMITS_H
 
 enum {
-    SPOT_NODE_INPUTS_MAX = 8,      /* values that one operator reads */
+    SPOT_NODE_INPUTS_MAX = 16,     /* values that one operator reads */
     SPOT_NODE_OUTPUTS_MAX = 4,     /* values that one operator writes */
     SPOT_GRAPH_INPUTS_MAX = 4,     /* inputs of a graph */
     SPOT_GRAPH_OUTPUTS_MAX = 16,   /* outputs of a graph */

@@ -1,4 +1,4 @@
-/* Joins 2 to 8 tensors along an axis (not 0, the batch); the other dimensions are equal. */
+/* Joins 2 to 16 tensors along an axis (not 0, the batch); the other dimensions are equal. */
 #ifndef SPOT_CORE_OPS_CONCAT_H
 #define SPOT_CORE_OPS_CONCAT_H
 

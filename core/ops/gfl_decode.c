@@ -2,8 +2,7 @@
 #include "core/ops/gfl_decode.h"
 
 #include "core/candidates.h"
-
-#include <math.h>
+#include "core/ops/head.h"
 
 enum { SETTINGS, FIRST_LEVEL };
 
@@ -58,26 +57,14 @@ static void decode_box(const struct spot_gfl_decode *a, const float *s, float st
     box[3] = (cy + distance[3]) / s[SPOT_SET_SCALE_Y];
 }
 
-static float sigmoid(float x) {
-    return 1 / (1 + expf(-x));
-}
-
-static int best_class(const float *logits, size_t step, int classes) {
-    int best = 0;
-    for (int c = 1; c < classes; c++)
-        if (logits[(size_t)c * step] > logits[(size_t)best * step])
-            best = c;
-    return best;
-}
-
 static void decode_cell(const struct spot_gfl_decode *a, const float *s, float stride, int y, int x,
                         const float *logits, size_t step, struct spot_collector *collector) {
-    int first = a->all_classes ? 0 : best_class(logits, step, a->classes);
+    int first = a->all_classes ? 0 : spot_best_class(logits, step, a->classes);
     int last = a->all_classes ? a->classes - 1 : first;
     bool have_box = false;
     float box[4];
     for (int c = first; c <= last; c++) {
-        float score = sigmoid(logits[(size_t)c * step]);
+        float score = spot_sigmoid(logits[(size_t)c * step]);
         if (!(score >= s[SPOT_SET_CONFIDENCE]))
             continue;
         if (!have_box)
