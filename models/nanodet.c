@@ -10,6 +10,7 @@
 #include "core/ops/nms.h"
 #include "core/ops/preprocess.h"
 #include "core/ops/resize.h"
+#include "models/blocks/separable_conv.h"
 #include "models/blocks/shufflenetv2.h"
 #include "models/detector.h"
 #include "models/support/io.h"
@@ -73,19 +74,14 @@ static struct spot_value *head(struct spot_graph *graph, struct spot_value *x, i
     char name[SPOT_NAME_MAX];
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "head.cls_convs.%d.%d", level, i);
-        x = spot_conv_bn(graph, x, name,
-                         &(struct spot_conv_bn){.conv = "depthwise",
-                                                .bn = "dwnorm",
-                                                .out = width,
-                                                .kernel_h = 3,
-                                                .groups = width,
-                                                .activation = LEAKY});
-        x = spot_conv_bn(graph, x, name,
-                         &(struct spot_conv_bn){.conv = "pointwise",
-                                                .bn = "pwnorm",
-                                                .out = width,
-                                                .kernel_h = 1,
-                                                .activation = LEAKY});
+        x = spot_separable_conv(graph, x, name,
+                                &(struct spot_separable_conv){.depthwise = "depthwise",
+                                                              .depthwise_bn = "dwnorm",
+                                                              .pointwise = "pointwise",
+                                                              .pointwise_bn = "pwnorm",
+                                                              .out = width,
+                                                              .kernel = 3,
+                                                              .activation = LEAKY});
     }
     snprintf(name, sizeof name, "head.gfl_cls.%d", level);
     return spot_conv_bias(graph, x, "",
