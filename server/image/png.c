@@ -85,14 +85,16 @@ static int read_chunks(spng_ctx *png, void *context, void *to, size_t length) {
     return 0;
 }
 
-/* Sizes that PNG can write and libspng cannot hold get the same answer as other large ones. */
-static enum spot_status check_size(const struct spot_image_source *source,
-                                   struct spot_error *error) {
-    const uint8_t *header = source->bytes;
-    if (source->size < HEADER_END || memcmp(header + 12, "IHDR", 4) != 0)
-        return SPOT_OK; /* libspng will say what is wrong */
-    uint32_t width = read32(header + 16), height = read32(header + 20);
-    return spot_image_check_size(width, height, source->limits, error);
+/* libspng could not read the header. When that is for its size, the answer is that of our limits.
+ */
+static enum spot_status header_fail(const struct spot_image_source *source, int code,
+                                    struct spot_error *error) {
+    const uint8_t *bytes = source->bytes;
+    enum spot_status status = SPOT_OK;
+    if (source->size >= HEADER_END && memcmp(bytes + 12, "IHDR", 4) == 0)
+        status =
+            spot_image_check_size(read32(bytes + 16), read32(bytes + 20), source->limits, error);
+    return status != SPOT_OK ? status : png_fail(error, code, source->size);
 }
 
 /*
@@ -102,9 +104,6 @@ static enum spot_status check_size(const struct spot_image_source *source,
 static enum spot_status open_png(const struct spot_image_source *source, struct chunks *chunks,
                                  spng_ctx **png, struct spng_ihdr *header,
                                  struct spot_error *error) {
-    enum spot_status status = check_size(source, error);
-    if (status != SPOT_OK)
-        return status;
     *png = spng_ctx_new(0);
     if (*png == NULL)
         return png_fail(error, SPNG_EMEM, source->size);
@@ -112,11 +111,14 @@ static enum spot_status open_png(const struct spot_image_source *source, struct 
     int code = spng_set_png_stream(*png, read_chunks, chunks);
     if (code == 0)
         code = spng_get_ihdr(*png, header);
-    if (code == 0)
-        return SPOT_OK;
-    spng_ctx_free(*png);
-    *png = NULL;
-    return png_fail(error, code, source->size);
+    enum spot_status status =
+        code != 0 ? header_fail(source, code, error)
+                  : spot_image_check_size(header->width, header->height, source->limits, error);
+    if (status != SPOT_OK) {
+        spng_ctx_free(*png);
+        *png = NULL;
+    }
+    return status;
 }
 
 static enum spot_status probe(const struct spot_image_source *source, struct spot_image_info *info,

@@ -59,7 +59,7 @@ static void what_is_no_picture_is_refused_by_name(void **state) {
 }
 
 /* Pictures whose header alone is changed to the size given. */
-static struct picture_bytes huge_jpeg(unsigned width, unsigned height) {
+static struct picture_bytes huge_jpeg(uint32_t width, uint32_t height) {
     struct picture_jpeg recipe = {.width = 8, .height = 8};
     struct picture_bytes made = picture_jpeg(&recipe);
     for (size_t i = 0; i + 8 < made.size; i++)
@@ -104,6 +104,22 @@ static void sizes_over_the_limits_are_refused_with_their_values(void **state) {
     check_size_refused(huge_png(8000, 6251), SPOT_LIMIT, "8000x6251 pixels");
     struct picture_bytes bomb = picture_webp(&(struct picture_webp){16383, 3100, .lossless = true});
     check_size_refused(bomb, SPOT_LIMIT, "16383x3100 pixels");
+}
+
+/* libspng reads a header whose checksum is missing; the limits must hold for it all the same. */
+static void a_huge_header_cut_short_anywhere_allocates_nothing(void **state) {
+    (void)state;
+    struct picture_bytes (*const makers[])(uint32_t, uint32_t) = {huge_jpeg, huge_png};
+    for (size_t i = 0; i < 2; i++) {
+        struct picture_bytes made = makers[i](65000, 64000);
+        for (size_t size = 12; size < made.size; size++) {
+            struct spot_image image = {0};
+            struct spot_error error;
+            assert_int_not_equal(spot_image_decode(made.data, size, NULL, &image, &error), SPOT_OK);
+            assert_null(image.pixels);
+        }
+        free(made.data);
+    }
 }
 
 static void sizes_at_the_limits_are_allowed(void **state) {
@@ -311,6 +327,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_picture_is_refused_by_name),
         cmocka_unit_test(sizes_over_the_limits_are_refused_with_their_values),
+        cmocka_unit_test(a_huge_header_cut_short_anywhere_allocates_nothing),
         cmocka_unit_test(sizes_at_the_limits_are_allowed),
         cmocka_unit_test(a_picture_without_a_pixel_is_refused),
         cmocka_unit_test(too_many_scans_are_refused),
