@@ -4,10 +4,10 @@
 #include "server/image/codec.h"
 
 /*
- * For photographs with boxes on them: zlib's levels above 2 make files a few per cent smaller and
- * take many times as long, and the filters beyond these two add little.
+ * For photographs with boxes on them. Against this, zlib's level 3 makes files 3 % smaller in one
+ * and a half times the time, and libspng's own choice of filters 1 % in one and a half times.
  */
-enum { COMPRESSION_LEVEL = 2, FILTERS = SPNG_FILTER_CHOICE_SUB | SPNG_FILTER_CHOICE_UP };
+enum { COMPRESSION_LEVEL = 1, FILTERS = SPNG_FILTER_CHOICE_SUB | SPNG_FILTER_CHOICE_UP };
 
 static int encode(spng_ctx *png, const struct spot_image *image, uint8_t **bytes, size_t *size) {
     struct spng_ihdr header = {
