@@ -55,16 +55,11 @@ const char *spot_image_media_type(enum spot_image_format format) {
     return formats[(unsigned)format < SPOT_IMAGE_FORMAT_COUNT ? format : 0].media_type;
 }
 
-static enum spot_status find_codec(const uint8_t *bytes, size_t size,
-                                   enum spot_image_format *format, const struct spot_codec **codec,
-                                   struct spot_error *error) {
+/* Says why there is no codec for these bytes. */
+static enum spot_status refuse(const uint8_t *bytes, size_t size, struct spot_error *error) {
     if (size == 0)
         return spot_fail(error, SPOT_INVALID,
                          "picture is empty: the bytes of a JPEG, PNG or WebP are expected");
-    *format = spot_image_sniff(bytes, size);
-    *codec = formats[*format].codec;
-    if (*codec != NULL)
-        return SPOT_OK;
     const char *name = "of an unknown type";
     for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
         size_t length = strlen(strangers[i].magic), offset = strangers[i].offset;
@@ -95,14 +90,13 @@ enum spot_status spot_image_check_size(int64_t width, int64_t height,
 enum spot_status spot_image_probe(const uint8_t *bytes, size_t size,
                                   const struct spot_image_limits *limits,
                                   struct spot_image_info *info, struct spot_error *error) {
-    const struct spot_codec *codec;
-    struct spot_image_info found = {.orientation = 1};
-    enum spot_status status = find_codec(bytes, size, &found.format, &codec, error);
-    if (status != SPOT_OK)
-        return status;
+    struct spot_image_info found = {.format = spot_image_sniff(bytes, size), .orientation = 1};
+    const struct spot_codec *codec = formats[found.format].codec;
+    if (codec == NULL)
+        return refuse(bytes, size, error);
     struct spot_image_source source = {
         bytes, size, limits != NULL ? limits : &spot_image_limits_default, .scale_denom = 1};
-    status = codec->probe(&source, &found, error);
+    enum spot_status status = codec->probe(&source, &found, error);
     if (status != SPOT_OK)
         return status;
     *info = found;
@@ -119,14 +113,13 @@ enum spot_status spot_image_decode_scaled(const uint8_t *bytes, size_t size,
     image->width = image->height = 0;
     image->stride = 0;
     image->format = SPOT_IMAGE_UNKNOWN;
-    const struct spot_codec *codec;
-    enum spot_image_format format;
-    enum spot_status status = find_codec(bytes, size, &format, &codec, error);
-    if (status != SPOT_OK)
-        return status;
+    enum spot_image_format format = spot_image_sniff(bytes, size);
+    const struct spot_codec *codec = formats[format].codec;
+    if (codec == NULL)
+        return refuse(bytes, size, error);
     struct spot_image_source source = {
         bytes, size, limits != NULL ? limits : &spot_image_limits_default, scale_denom};
-    status = codec->decode(&source, image, error);
+    enum spot_status status = codec->decode(&source, image, error);
     if (status == SPOT_OK)
         image->format = format;
     else

@@ -125,7 +125,7 @@ static enum spot_status probe(const struct spot_image_source *source, struct spo
                               struct spot_error *error) {
     spng_ctx *png;
     struct chunks chunks;
-    struct spng_ihdr header;
+    struct spng_ihdr header = {0};
     enum spot_status status = open_png(source, &chunks, &png, &header, error);
     if (status != SPOT_OK)
         return status;
@@ -153,7 +153,7 @@ static enum spot_status fill(void *context, uint8_t *pixels, size_t stride,
 static enum spot_status decode(const struct spot_image_source *source, struct spot_image *image,
                                struct spot_error *error) {
     struct chunks chunks;
-    struct spng_ihdr header;
+    struct spng_ihdr header = {0};
     struct pixels_wanted wanted = {.source = source};
     enum spot_status status = open_png(source, &chunks, &wanted.png, &header, error);
     if (status != SPOT_OK)

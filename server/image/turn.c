@@ -15,10 +15,11 @@ enum spot_status spot_image_reserve(struct spot_image *image, int width, int hei
         free(image->pixels);
         image->pixels = malloc(bytes);
         image->capacity = image->pixels != NULL ? bytes : 0;
-        if (image->pixels == NULL)
-            return spot_fail(error, SPOT_NO_MEMORY,
-                             "picture of %dx%d pixels: not enough memory to decode it", width,
-                             height);
+        if (image->pixels == NULL) {
+            spot_fail(error, SPOT_NO_MEMORY,
+                      "picture of %dx%d pixels: not enough memory to decode it", width, height);
+            return SPOT_NO_MEMORY;
+        }
     }
     image->width = orientation >= 5 ? height : width;
     image->height = orientation >= 5 ? width : height;

@@ -90,7 +90,7 @@ static enum spot_status fill(void *context, uint8_t *pixels, size_t stride,
 
 static enum spot_status decode(const struct spot_image_source *source, struct spot_image *image,
                                struct spot_error *error) {
-    struct spot_image_info info;
+    struct spot_image_info info = {0};
     enum spot_status status = probe(source, &info, error);
     if (status != SPOT_OK)
         return status;
