@@ -7,6 +7,8 @@
 
 /* One line for each file cmd_<name>.c; help lists them in this order. */
 const struct spot_command spot_command_table[] = {
+    {"models", "[--json]", "List the built-in detectors and what they cost.", 0, 0, 0,
+     spot_cmd_models},
     {"config", "--check FILE | --print [OPTION]...",
      "Check a config file, or print the configuration that is in force.", SPOT_FOR_CONFIG, 0, 0,
      spot_cmd_config},

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/command.h"
+#include "server/device.h"
 #include "server/suggest.h"
 
 static int unknown_command(const char *name) {
@@ -32,6 +33,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    spot_device_register_backends();
     int status = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == SPOT_EXIT_DONE) {
         perror("spotter: standard output");

@@ -2,9 +2,35 @@
 #include "server/model_setup.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "server/installed.h"
+
+static enum spot_status find_weights(struct spot_options *options, struct spot_model_entry *model,
+                                     struct spot_error *error) {
+    char path[PATH_MAX];
+    enum spot_status status = spot_installed_weights(model->detector, path, sizeof path, error);
+    if (status == SPOT_OK && (model->weights = spot_arena_strdup(&options->arena, path)) == NULL)
+        status = spot_fail(error, SPOT_NO_MEMORY, "out of memory");
+    return status;
+}
+
+enum spot_status spot_model_setup_complete(struct spot_options *options, struct spot_error *error) {
+    if (options->model_count == 0) {
+        /* models[0] already holds what flags and variables say of every model. */
+        options->models[0].name = SPOT_BUNDLED_NAME;
+        options->models[0].detector = SPOT_BUNDLED_DETECTOR;
+        options->model_count = 1;
+    }
+    enum spot_status status = SPOT_OK;
+    for (size_t i = 0; status == SPOT_OK && i < options->model_count; i++)
+        if (options->models[i].weights == NULL)
+            status = find_weights(options, &options->models[i], error);
+    return status;
+}
 
 struct spot_model_options spot_model_setup(const struct spot_model_entry *entry) {
     struct spot_model_options options = {

@@ -14,8 +14,15 @@ extern "C" {
 enum { SPOT_DIGEST_MAX = 72 }; /* bytes of "sha256:" and 64 hex digits, with the end */
 
 /*
+ * Completes the models of the options: when none was named, the bundled one becomes the only
+ * model; a model without weights gets those that come with its detector. SPOT_NOT_FOUND, naming
+ * the model, when there are none.
+ */
+enum spot_status spot_model_setup_complete(struct spot_options *options, struct spot_error *error);
+
+/*
  * What the entry asks of spot_model_load; texts are borrowed from it. The entry is complete
- * (spot_bundled_complete). batch_max and the rest of build are the caller's to change.
+ * (spot_model_setup_complete). batch_max and the rest of build are the caller's to change.
  */
 struct spot_model_options spot_model_setup(const struct spot_model_entry *entry);
 
