@@ -1,0 +1,275 @@
+/* The CPU backend's table of functions: devices, programs, lanes; see cpu/cpu.h. */
+#include "cpu/cpu.h"
+
+#include "cpu/kernel.h"
+#include "cpu/onednn.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct spot_cpu_lane {
+    struct spot_lane base;
+    char *memory;  /* values, then scratch */
+    void **data;   /* of each value of the graph */
+    void **states; /* of each step */
+};
+
+static const struct spot_cpu_device *device_of(const struct spot_device *device) {
+    return (const struct spot_cpu_device *)device;
+}
+
+/* One "key=value" of the settings. */
+static enum spot_status apply(struct spot_cpu_device *device, const char *pair, int length,
+                              struct spot_error *error) {
+    static const struct {
+        const char *text;
+        size_t flag; /* offset of a bool in the device */
+        bool value;
+    } switches[] = {
+        {"onednn=on", offsetof(struct spot_cpu_device, onednn), true},
+        {"onednn=off", offsetof(struct spot_cpu_device, onednn), false},
+        {"own=on", offsetof(struct spot_cpu_device, own), true},
+        {"own=off", offsetof(struct spot_cpu_device, own), false},
+    };
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
+        if (strlen(switches[i].text) == (size_t)length &&
+            memcmp(switches[i].text, pair, (size_t)length) == 0) {
+            *(bool *)((char *)device + switches[i].flag) = switches[i].value;
+            return SPOT_OK;
+        }
+    }
+    enum spot_cpu_isa cap;
+    if (length < 4 || memcmp(pair, "isa=", 4) != 0 ||
+        !spot_cpu_isa_parse(pair + 4, length - 4, &cap))
+        return spot_fail(error, SPOT_INVALID,
+                         "cpu: '%.*s' is no setting; isa=portable, avx2, avx512 or amx, onednn=on "
+                         "or off, own=on or off are",
+                         length, pair);
+    if (cap < device->isa)
+        device->isa = cap;
+    return SPOT_OK;
+}
+
+static enum spot_status cpu_open(const struct spot_device_options *options,
+                                 struct spot_device **device, struct spot_error *error) {
+    struct spot_cpu_device *self = calloc(1, sizeof *self);
+    *device = NULL;
+    if (self == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
+    *self = (struct spot_cpu_device){
+        .base = {&spot_backend_cpu}, .isa = spot_cpu_isa_detect(), .onednn = true, .own = true};
+    for (const char *at = options->settings; at != NULL && *at != '\0';) {
+        const char *end = strchr(at, ',');
+        int length = end != NULL ? (int)(end - at) : (int)strlen(at);
+        enum spot_status status = apply(self, at, length, error);
+        if (status != SPOT_OK) {
+            free(self);
+            return status;
+        }
+        at += length + (end != NULL);
+    }
+    *device = &self->base;
+    return SPOT_OK;
+}
+
+static void cpu_close(struct spot_device *device) {
+    free(device);
+}
+
+static void cpu_describe(const struct spot_device *device, struct spot_device_info *info) {
+    cpu_set_t allowed;
+    char brand[49];
+    *info = (struct spot_device_info){.lanes_default = 1};
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+        info->lanes_default = CPU_COUNT(&allowed);
+    spot_cpu_brand(brand);
+    snprintf(info->name, sizeof info->name, "%s", brand[0] != '\0' ? brand : "CPU");
+    snprintf(info->features, sizeof info->features, "%s, %s",
+             spot_cpu_isa_name(device_of(device)->isa), spot_onednn_version());
+}
+
+static bool can_compute_in(const struct spot_device *device, enum spot_precision precision) {
+    return precision == SPOT_PRECISION_F32 ||
+           (precision == SPOT_PRECISION_BF16 && device_of(device)->isa >= SPOT_CPU_AMX);
+}
+
+static bool cpu_supports(const struct spot_device *device, const struct spot_node *node,
+                         enum spot_precision precision) {
+    (void)node; /* the generic kernel runs any operator */
+    return can_compute_in(device, precision);
+}
+
+static void cpu_program_free(struct spot_program *program) {
+    spot_cpu_program_fini((struct spot_cpu_program *)program);
+    free(program);
+}
+
+static enum spot_status cpu_compile(struct spot_device *device, const struct spot_graph *graph,
+                                    const struct spot_program_options *options,
+                                    struct spot_program **program, struct spot_error *error) {
+    const struct spot_cpu_device *cpu = device_of(device);
+    enum spot_precision precision = options->precision;
+    *program = NULL;
+    if (precision == SPOT_PRECISION_AUTO)
+        precision = cpu->isa >= SPOT_CPU_AMX ? SPOT_PRECISION_BF16 : SPOT_PRECISION_F32;
+    if (!can_compute_in(device, precision))
+        return spot_fail(error, SPOT_UNSUPPORTED,
+                         precision == SPOT_PRECISION_BF16
+                             ? "backend cpu computes in %s only on processors with AMX; use f32"
+                             : "backend cpu does not compute in %s; use f32 or bf16",
+                         spot_precision_name(precision));
+    struct spot_cpu_program *self = calloc(1, sizeof *self);
+    if (self == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
+    *self = (struct spot_cpu_program){.base = {device, graph},
+                                      .precision = precision,
+                                      .isa = cpu->isa,
+                                      .onednn = cpu->onednn,
+                                      .own = cpu->own};
+    spot_onednn_this_thread();
+    enum spot_status status = spot_cpu_compile(self, error);
+    if (status != SPOT_OK)
+        cpu_program_free(&self->base);
+    else
+        *program = &self->base;
+    return status;
+}
+
+static void cpu_program_describe(const struct spot_program *program,
+                                 struct spot_program_info *info) {
+    const struct spot_cpu_program *self = (const struct spot_cpu_program *)program;
+    *info = (struct spot_program_info){.precision = self->precision,
+                                       .weight_bytes = self->weight_bytes,
+                                       .lane_bytes = self->values_bytes + self->scratch_bytes};
+}
+
+static void cpu_lane_free(struct spot_lane *lane) {
+    struct spot_cpu_lane *self = (struct spot_cpu_lane *)lane;
+    const struct spot_cpu_program *program = (const struct spot_cpu_program *)lane->program;
+    for (int i = 0; self->states != NULL && i < program->n_steps; i++)
+        if (self->states[i] != NULL)
+            program->steps[i].kernel->lane_free(self->states[i]);
+    free(self->memory);
+    free(self->data);
+    free(self->states);
+    free(self);
+}
+
+/* What steps find: where each value lies, but for inputs that come with a picture. */
+static enum spot_status place_values(struct spot_cpu_lane *self,
+                                     const struct spot_cpu_program *program,
+                                     struct spot_error *error) {
+    const struct spot_graph *graph = program->base.graph;
+    for (int i = 0; i < graph->n_values; i++) {
+        const struct spot_value *value = graph->values[i];
+        if (value->kind == SPOT_VALUE_CONSTANT)
+            self->data[i] = (void *)(uintptr_t)value->data; /* kernels only read their inputs */
+        else if (value->kind == SPOT_VALUE_COMPUTED || program->layouts[i].form == SPOT_CPU_MAP)
+            self->data[i] = self->memory + program->offsets[i];
+    }
+    enum spot_status status = SPOT_OK;
+    struct spot_cpu_run run = {.data = self->data,
+                               .layouts = program->layouts,
+                               .scratch = self->memory + program->values_bytes};
+    for (int i = 0; i < program->n_steps && status == SPOT_OK; i++) {
+        const struct spot_cpu_step *step = &program->steps[i];
+        if (step->kernel->lane_new != NULL)
+            status = step->kernel->lane_new(step, &run, &self->states[i], error);
+    }
+    return status;
+}
+
+static enum spot_status cpu_lane_new(struct spot_program *program, struct spot_lane **lane,
+                                     struct spot_error *error) {
+    const struct spot_cpu_program *plan = (const struct spot_cpu_program *)program;
+    struct spot_cpu_lane *self = calloc(1, sizeof *self);
+    *lane = NULL;
+    if (self == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory for a lane");
+    self->base.program = program;
+    size_t bytes = (plan->values_bytes + plan->scratch_bytes + 2 * 64) / 64 * 64;
+    self->memory = aligned_alloc(64, bytes);
+    self->data = calloc((size_t)program->graph->n_values + 1, sizeof *self->data);
+    self->states = calloc((size_t)plan->n_steps + 1, sizeof *self->states);
+    enum spot_status status = SPOT_OK;
+    if (self->memory == NULL || self->data == NULL || self->states == NULL) {
+        status = spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory for a lane");
+    } else {
+        memset(self->memory, 0, bytes);
+        status = place_values(self, plan, error);
+    }
+    if (status != SPOT_OK)
+        cpu_lane_free(&self->base);
+    else
+        *lane = &self->base;
+    return status;
+}
+
+static void read_inputs(struct spot_cpu_lane *lane, const struct spot_cpu_program *program,
+                        const struct spot_binding *binding) {
+    const struct spot_graph *graph = program->base.graph;
+    for (int i = 0; i < graph->n_inputs; i++) {
+        int index = graph->inputs[i]->index;
+        if (program->layouts[index].form == SPOT_CPU_MAP)
+            spot_cpu_to_map(binding->in[i], &program->layouts[index], lane->data[index]);
+        else
+            lane->data[index] = (void *)(uintptr_t)binding->in[i];
+    }
+}
+
+static void write_outputs(const struct spot_cpu_lane *lane, const struct spot_cpu_program *program,
+                          const struct spot_binding *binding) {
+    const struct spot_graph *graph = program->base.graph;
+    for (int i = 0; i < graph->n_outputs; i++) {
+        const struct spot_value *value = graph->outputs[i];
+        if (program->layouts[value->index].form == SPOT_CPU_MAP)
+            spot_cpu_from_map(lane->data[value->index], &program->layouts[value->index],
+                              binding->out[i]);
+        else
+            memcpy(binding->out[i], lane->data[value->index],
+                   spot_shape_elements(&value->type.shape) * sizeof(float));
+    }
+}
+
+static enum spot_status cpu_submit(struct spot_lane *lane, const struct spot_binding *bindings,
+                                   int count, struct spot_error *error) {
+    struct spot_cpu_lane *self = (struct spot_cpu_lane *)lane;
+    const struct spot_cpu_program *program = (const struct spot_cpu_program *)lane->program;
+    (void)error;
+    spot_onednn_this_thread();
+    struct spot_cpu_run run = {.data = self->data,
+                               .layouts = program->layouts,
+                               .scratch = self->memory + program->values_bytes};
+    for (int b = 0; b < count; b++) {
+        read_inputs(self, program, &bindings[b]);
+        for (int i = 0; i < program->n_steps; i++) {
+            run.state = self->states[i];
+            program->steps[i].kernel->run(&program->steps[i], &run);
+        }
+        write_outputs(self, program, &bindings[b]);
+    }
+    return SPOT_OK;
+}
+
+static enum spot_status cpu_wait(struct spot_lane *lane, struct spot_error *error) {
+    (void)lane, (void)error;
+    return SPOT_OK;
+}
+
+const struct spot_backend spot_backend_cpu = {
+    .abi = SPOT_BACKEND_ABI,
+    .name = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .describe = cpu_describe,
+    .supports = cpu_supports,
+    .compile = cpu_compile,
+    .program_free = cpu_program_free,
+    .program_describe = cpu_program_describe,
+    .lane_new = cpu_lane_new,
+    .lane_free = cpu_lane_free,
+    .submit = cpu_submit,
+    .wait = cpu_wait,
+};

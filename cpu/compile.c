@@ -1,0 +1,247 @@
+/*
+ * From a graph to steps: chooses the layout of each value, gives each node to a kernel, plans the
+ * memory of a lane.
+ */
+#include "core/ops/activation.h"
+#include "core/ops/add.h"
+#include "core/ops/batch_norm.h"
+#include "core/ops/channel_shuffle.h"
+#include "core/ops/concat.h"
+#include "core/ops/conv2d.h"
+#include "core/ops/pool2d.h"
+#include "core/ops/preprocess.h"
+#include "core/ops/resize.h"
+#include "core/ops/shuffle_join.h"
+#include "core/ops/split.h"
+#include "core/plan.h"
+#include "cpu/kernel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Operators that take bf16 maps in a bf16 program. A convolution sums in float32 whatever it reads;
+ * the others carry values along, so what they read is as precise as what they must write. Every
+ * other operator (decoding, RoI pooling) reads float32.
+ */
+static const struct {
+    const struct spot_op *op;
+    bool carries;
+} bf16_ops[] = {
+    {&spot_op_conv2d, false},         {&spot_op_activation, true}, {&spot_op_add, true},
+    {&spot_op_batch_norm, true},      {&spot_op_concat, true},     {&spot_op_pool2d, true},
+    {&spot_op_channel_shuffle, true}, {&spot_op_resize, true},     {&spot_op_split, true},
+    {&spot_op_shuffle_join, true},
+};
+
+static bool is_map(const struct spot_value *value) {
+    return value->kind != SPOT_VALUE_CONSTANT && value->type.dtype == SPOT_F32 &&
+           value->type.shape.rank == 4 && value->type.shape.dim[0] == 1;
+}
+
+/* Whether this node needs its inputs in float32, given which of its outputs are. */
+static bool reads_f32(const struct spot_node *node, const bool *f32) {
+    for (size_t i = 0; i < sizeof bf16_ops / sizeof *bf16_ops; i++) {
+        if (bf16_ops[i].op != node->op)
+            continue;
+        bool any = false;
+        for (int k = 0; k < node->n_out; k++)
+            any |= f32[node->out[k]->index];
+        return bf16_ops[i].carries && any;
+    }
+    return true;
+}
+
+/* Which maps stay float32 in a bf16 program: outputs and what leads to them without a sum. */
+static void find_f32(const struct spot_graph *graph, bool *f32) {
+    for (int i = 0; i < graph->n_outputs; i++)
+        f32[graph->outputs[i]->index] = true;
+    for (int i = graph->n_nodes - 1; i >= 0; i--) {
+        const struct spot_node *node = graph->nodes[i];
+        bool needs = reads_f32(node, f32);
+        for (int k = 0; k < node->n_in && needs; k++)
+            if (node->in[k] != NULL)
+                f32[node->in[k]->index] = true;
+    }
+}
+
+static enum spot_status choose_layouts(struct spot_cpu_program *program, struct spot_error *error) {
+    const struct spot_graph *graph = program->base.graph;
+    bool *f32 = calloc((size_t)graph->n_values, sizeof *f32);
+    if (f32 == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
+    find_f32(graph, f32);
+    for (int i = 0; i < graph->n_values; i++) {
+        const struct spot_value *value = graph->values[i];
+        if (!is_map(value)) {
+            program->layouts[i] = spot_cpu_layout_dense(&value->type);
+            continue;
+        }
+        bool picture =
+            value->kind == SPOT_VALUE_INPUT || value->producer->op == &spot_op_preprocess;
+        bool packed = picture && value->type.shape.dim[1] <= SPOT_CPU_PACKED_MAX;
+        enum spot_dtype dtype =
+            program->precision == SPOT_PRECISION_BF16 && !f32[i] ? SPOT_BF16 : SPOT_F32;
+        program->layouts[i] = spot_cpu_layout_map(&value->type.shape, dtype, packed);
+    }
+    free(f32);
+    return SPOT_OK;
+}
+
+const struct spot_node *spot_cpu_sole_producer(const struct spot_cpu_program *program,
+                                               const struct spot_value *value,
+                                               const struct spot_op *op) {
+    if (value == NULL || value->kind != SPOT_VALUE_COMPUTED || value->producer->op != op ||
+        value->producer->n_out != 1 || spot_graph_uses(program->base.graph, value) != 1)
+        return NULL;
+    return value->producer;
+}
+
+void spot_cpu_absorb(struct spot_cpu_step *step, const struct spot_node *producer) {
+    step->absorbed[step->n_absorbed++] = producer;
+}
+
+void *spot_cpu_alloc(struct spot_cpu_program *program, size_t bytes, struct spot_error *error) {
+    void *memory = spot_arena_alloc(&program->arena, bytes);
+    if (memory == NULL)
+        spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory for weights");
+    program->weight_bytes += bytes;
+    return memory;
+}
+
+static void begin_step(struct spot_cpu_step *step, const struct spot_cpu_kernel *kernel,
+                       const struct spot_node *node) {
+    *step = (struct spot_cpu_step){
+        .kernel = kernel, .node = node, .n_in = node->n_in, .n_out = node->n_out};
+    for (int k = 0; k < node->n_in; k++)
+        step->in[k] = node->in[k];
+    for (int k = 0; k < node->n_out; k++)
+        step->out[k] = node->out[k];
+}
+
+static bool may_use(const struct spot_cpu_program *program, const struct spot_cpu_kernel *kernel,
+                    const struct spot_node *node) {
+    bool last_resort = kernel->op == NULL;
+    return (last_resort || kernel->op == node->op) && kernel->isa <= program->isa &&
+           (last_resort || (kernel->library ? program->onednn : program->own));
+}
+
+/* The first kernel that takes this node, prepared. */
+static enum spot_status choose_kernel(struct spot_cpu_program *program,
+                                      const struct spot_node *node, struct spot_cpu_step *step,
+                                      struct spot_error *error) {
+    enum spot_status status = SPOT_UNSUPPORTED;
+    for (int i = 0; spot_cpu_kernels[i] != NULL && status == SPOT_UNSUPPORTED; i++) {
+        const struct spot_cpu_kernel *kernel = spot_cpu_kernels[i];
+        if (!may_use(program, kernel, node))
+            continue;
+        begin_step(step, kernel, node);
+        if (kernel->match == NULL || kernel->match(program, node, step))
+            status = kernel->prepare(program, step, error);
+    }
+    return status;
+}
+
+static void mark(const struct spot_graph *graph, const struct spot_node *node, bool *computed) {
+    for (int i = 0; i < graph->n_nodes; i++)
+        if (graph->nodes[i] == node)
+            computed[i] = true;
+}
+
+/* Steps are made from the last to the first, so that a step can take its producers in. */
+static enum spot_status choose_kernels(struct spot_cpu_program *program, struct spot_error *error) {
+    const struct spot_graph *graph = program->base.graph;
+    bool *computed = calloc((size_t)graph->n_nodes + 1, sizeof *computed);
+    enum spot_status status = SPOT_OK;
+    if (computed == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
+    for (int i = graph->n_nodes - 1; i >= 0 && status == SPOT_OK; i--) {
+        struct spot_cpu_step step;
+        if (computed[i])
+            continue;
+        status = choose_kernel(program, graph->nodes[i], &step, error);
+        if (status != SPOT_OK) {
+            spot_error_prefix(error, "%s '%s'", graph->nodes[i]->op->name, graph->nodes[i]->name);
+            break;
+        }
+        for (int k = 0; k < step.n_absorbed; k++)
+            mark(graph, step.absorbed[k], computed);
+        program->steps[program->n_steps++] = step;
+        if (step.scratch_bytes > program->scratch_bytes)
+            program->scratch_bytes = step.scratch_bytes;
+    }
+    for (int a = 0, b = program->n_steps - 1; a < b; a++, b--) {
+        struct spot_cpu_step step = program->steps[a];
+        program->steps[a] = program->steps[b];
+        program->steps[b] = step;
+    }
+    free(computed);
+    return status;
+}
+
+static void touch(const struct spot_value *value, int step, struct spot_plan_item *items) {
+    if (value == NULL || value->kind == SPOT_VALUE_CONSTANT)
+        return;
+    struct spot_plan_item *item = &items[value->index];
+    item->first = step < item->first ? step : item->first;
+    item->last = step > item->last ? step : item->last;
+}
+
+/* Offsets of what steps write, and of inputs that are converted to maps first. */
+static enum spot_status plan_memory(struct spot_cpu_program *program, struct spot_error *error) {
+    const struct spot_graph *graph = program->base.graph;
+    struct spot_plan_item *items = calloc((size_t)graph->n_values, sizeof *items);
+    if (items == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
+    for (int i = 0; i < graph->n_values; i++) {
+        items[i].first = program->n_steps;
+        items[i].last = -1;
+    }
+    for (int i = 0; i < graph->n_inputs; i++)
+        touch(graph->inputs[i], 0, items);
+    for (int s = 0; s < program->n_steps; s++) {
+        for (int k = 0; k < program->steps[s].n_in; k++)
+            touch(program->steps[s].in[k], s, items);
+        for (int k = 0; k < program->steps[s].n_out; k++)
+            touch(program->steps[s].out[k], s, items);
+    }
+    for (int i = 0; i < graph->n_outputs; i++)
+        touch(graph->outputs[i], program->n_steps, items);
+    for (int i = 0; i < graph->n_values; i++) {
+        bool own = graph->values[i]->kind == SPOT_VALUE_COMPUTED ||
+                   program->layouts[i].form == SPOT_CPU_MAP;
+        if (own && items[i].last >= 0)
+            items[i].bytes = program->layouts[i].bytes;
+    }
+    enum spot_status status =
+        spot_plan_arena(items, graph->n_values, 64, &program->values_bytes, error);
+    for (int i = 0; status == SPOT_OK && i < graph->n_values; i++)
+        program->offsets[i] = items[i].offset;
+    free(items);
+    return status;
+}
+
+enum spot_status spot_cpu_compile(struct spot_cpu_program *program, struct spot_error *error) {
+    const struct spot_graph *graph = program->base.graph;
+    program->layouts = calloc((size_t)graph->n_values + 1, sizeof *program->layouts);
+    program->offsets = calloc((size_t)graph->n_values + 1, sizeof *program->offsets);
+    program->steps = calloc((size_t)graph->n_nodes + 1, sizeof *program->steps);
+    if (program->layouts == NULL || program->offsets == NULL || program->steps == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
+    enum spot_status status = choose_layouts(program, error);
+    if (status == SPOT_OK)
+        status = choose_kernels(program, error);
+    if (status == SPOT_OK)
+        status = plan_memory(program, error);
+    return status;
+}
+
+void spot_cpu_program_fini(struct spot_cpu_program *program) {
+    for (int i = 0; i < program->n_steps; i++)
+        if (program->steps[i].kernel->release != NULL)
+            program->steps[i].kernel->release(&program->steps[i]);
+    free(program->layouts);
+    free(program->offsets);
+    free(program->steps);
+    spot_arena_free(&program->arena);
+}
