@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/wrap.h"
+
 /* One line for each file cmd_<name>.c; help lists them in this order. */
 const struct spot_command spot_command_table[] = {
     {"models", "[--json]", "List the built-in detectors and what they cost.", 0, 0, 0,
@@ -29,7 +31,7 @@ void spot_command_list(FILE *out) {
             "Usage: spotter COMMAND [OPTION]...\n\n"
             "A server that finds objects in pictures.\n\nCommands:\n");
     for (const struct spot_command *command = spot_command_table; command->name != NULL; command++)
-        fprintf(out, "  %-10s%s\n", command->name, command->summary);
+        spot_print_wrapped(command->summary, fprintf(out, "  %s", command->name), 12, out);
     fprintf(out,
             "\n'spotter COMMAND --help' shows the options of a command, 'spotter --version'\n"
             "the version.\n");
@@ -51,8 +53,11 @@ int spot_command_wrong_usage(const char *name, const char *format, ...) {
 }
 
 static int print_help(const struct spot_command *command, const struct spot_flag *flags) {
-    printf("Usage: spotter %s %s\n\n%s\n\nOptions:\n", command->name, command->usage,
-           command->summary);
+    int column = printf("Usage: spotter %s", command->name) + 1;
+    spot_print_wrapped(command->usage, column - 1, column, stdout);
+    printf("\n");
+    spot_print_wrapped(command->summary, 0, 0, stdout);
+    printf("\nOptions:\n");
     spot_options_help(command->option, flags, stdout);
     if (command->option != 0)
         printf(

@@ -3,30 +3,9 @@
 #include <string.h>
 
 #include "server/options_table.h"
+#include "server/wrap.h"
 
-enum { HELP_COLUMN = 30, HELP_WIDTH = 80 };
-
-/* Prints text from HELP_COLUMN on, wrapped at HELP_WIDTH; the cursor stands at `column`. */
-static void print_wrapped(const char *text, int column, FILE *out) {
-    while (*text != '\0') {
-        int length = (int)strcspn(text, " ");
-        if (column < HELP_COLUMN) {
-            fprintf(out, "%*s", HELP_COLUMN - column, "");
-            column = HELP_COLUMN;
-        } else if (column + 1 + length > HELP_WIDTH) {
-            fprintf(out, "\n%*s", HELP_COLUMN, "");
-            column = HELP_COLUMN;
-        } else {
-            fputc(' ', out);
-            column++;
-        }
-        fprintf(out, "%.*s", length, text);
-        column += length;
-        text += length;
-        text += strspn(text, " ");
-    }
-    fputc('\n', out);
-}
+enum { HELP_COLUMN = 30 }; /* where the explanations of flags begin */
 
 static void print_flag(const char *name, const char *argument, const char *text, FILE *out) {
     int column = fprintf(out, "  %s%s%s", name, argument != NULL && argument[0] != '[' ? " " : "",
@@ -35,7 +14,7 @@ static void print_flag(const char *name, const char *argument, const char *text,
         fputc('\n', out);
         column = 0;
     }
-    print_wrapped(text, column, out);
+    spot_print_wrapped(text, column, HELP_COLUMN, out);
 }
 
 /* The value that a variable has now, as a default in the help. */
