@@ -11,8 +11,6 @@
 
 _Static_assert(sizeof(size_t) >= 8, "sizes of up to 2^53 bytes must fit");
 
-enum { FOUND_MAX = 64 }; /* bytes of a wrong value that a message repeats */
-
 bool spot_option_value_is_text(const struct spot_option_rule *rule) {
     return rule->kind == SPOT_OPTION_TEXT || rule->kind == SPOT_OPTION_NAME ||
            rule->kind == SPOT_OPTION_PATH || rule->kind == SPOT_OPTION_CHOICE;
@@ -53,19 +51,23 @@ char *spot_option_value_allowed(const struct spot_option_rule *rule, char *text,
     return text;
 }
 
-/* Repeats the wrong value, shortened and without control characters, and says what is right. */
-static enum spot_status refuse(const struct spot_option_rule *rule, const char *found,
-                               const char *quote, struct spot_error *error) {
-    char shown[FOUND_MAX + 4];
-    size_t length = strlen(found);
-    size_t kept = length <= FOUND_MAX ? length : FOUND_MAX;
-    while (kept < length && kept > 0 && ((unsigned char)found[kept] & 0xc0) == 0x80)
+char *spot_option_value_shown(const char *text, char *shown) {
+    enum { WHOLE = SPOT_SHOWN_MAX - 4 };
+    size_t length = strlen(text);
+    size_t kept = length <= WHOLE ? length : WHOLE;
+    while (kept < length && kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
         kept--; /* do not cut a UTF-8 character in two */
     for (size_t i = 0; i < kept; i++)
-        shown[i] = (unsigned char)found[i] < ' ' || found[i] == 0x7f ? '?' : found[i];
+        shown[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
     memcpy(shown + kept, kept < length ? "..." : "", kept < length ? 4 : 1);
-    char allowed[160];
-    return spot_fail(error, SPOT_INVALID, "found %s%s%s, expected %s", quote, shown, quote,
+    return shown;
+}
+
+static enum spot_status refuse(const struct spot_option_rule *rule, const char *found,
+                               const char *quote, struct spot_error *error) {
+    char shown[SPOT_SHOWN_MAX], allowed[160];
+    return spot_fail(error, SPOT_INVALID, "found %s%s%s, expected %s", quote,
+                     spot_option_value_shown(found, shown), quote,
                      spot_option_value_allowed(rule, allowed, sizeof allowed));
 }
 

@@ -26,7 +26,10 @@ enum spot_option_kind {
     SPOT_OPTION_CHOICE, /* const char *: the very pointer that stands in choices */
 };
 
-enum { SPOT_OPTION_TEXT_MAX = 4096 }; /* bytes of a text or path, with its end */
+enum {
+    SPOT_OPTION_TEXT_MAX = 4096, /* bytes of a text or path, with its end */
+    SPOT_SHOWN_MAX = 68,         /* bytes of a wrong value as a message repeats it */
+};
 
 struct spot_option_rule {
     enum spot_option_kind kind;
@@ -82,6 +85,12 @@ bool spot_option_value_is_text(const struct spot_option_rule *rule);
 /* A new reference to the value as JSON; NULL for a text that is NULL or when memory is short. */
 json_t *spot_option_value_to_json(const struct spot_option_rule *rule,
                                   union spot_option_value value);
+
+/*
+ * Copies text for a message, shortened and without control characters, into shown (SPOT_SHOWN_MAX
+ * bytes); returns shown.
+ */
+char *spot_option_value_shown(const char *text, char *shown);
 
 /* Writes what is allowed, such as "a whole number from 1 to 64", and returns text. */
 char *spot_option_value_allowed(const struct spot_option_rule *rule, char *text, size_t size);

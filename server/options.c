@@ -80,8 +80,10 @@ enum spot_status spot_option_apply(const struct spot_option *option, struct spot
 
 enum spot_status spot_options_add_model(struct spot_options *options,
                                         struct spot_model_entry **model, struct spot_error *error) {
-    if (options->model_count == SPOT_MODELS_MAX)
-        return spot_fail(error, SPOT_LIMIT, "more than %d models", SPOT_MODELS_MAX);
+    if (options->model_count == SPOT_MODELS_MAX) {
+        spot_fail(error, SPOT_LIMIT, "more than %d models", SPOT_MODELS_MAX);
+        return SPOT_LIMIT;
+    }
     *model = &options->models[options->model_count++];
     set_defaults(*model, true);
     return SPOT_OK;
@@ -96,7 +98,7 @@ enum spot_status spot_options_set_listen(struct spot_options *options, const cha
                                          struct spot_error *error) {
     const struct spot_option *port_option = spot_option_at("listen.port");
     const struct spot_option *address_option = spot_option_at("listen.address");
-    char host[SPOT_OPTION_TEXT_MAX];
+    char host[SPOT_OPTION_TEXT_MAX], shown[SPOT_SHOWN_MAX];
     const char *colon = strrchr(text, ':');
     size_t length = colon != NULL ? (size_t)(colon - text) : 0;
     const char *start = text;
@@ -107,9 +109,9 @@ enum spot_status spot_options_set_listen(struct spot_options *options, const cha
         length = 0; /* an IPv6 address without brackets: where it ends cannot be told */
     }
     if (length == 0 || length >= sizeof host)
-        return spot_fail(
-            error, SPOT_INVALID,
-            "found \"%.64s\", expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080", text);
+        return spot_fail(error, SPOT_INVALID,
+                         "found \"%s\", expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080",
+                         spot_option_value_shown(text, shown));
     memcpy(host, start, length);
     host[length] = '\0';
 

@@ -46,6 +46,7 @@ static bool is_section(const char *key) {
 static enum spot_status unknown_key(const struct place *place, const char *name,
                                     struct spot_error *error) {
     struct spot_suggestion near;
+    char shown[SPOT_SHOWN_MAX];
     size_t length = strlen(place->key);
     spot_suggest_begin(&near, name);
     for (const struct spot_option *option = spot_option_table; option->key != NULL; option++) {
@@ -57,8 +58,9 @@ static enum spot_status unknown_key(const struct place *place, const char *name,
         snprintf(candidate, sizeof candidate, "%.*s", (int)strcspn(rest, ".["), rest);
         spot_suggest_offer(&near, candidate);
     }
-    return spot_fail(error, SPOT_INVALID, "%s%s%.64s: unknown key%s", place->shown,
-                     place->shown[0] != '\0' ? "." : "", name, spot_suggest_text(&near));
+    return spot_fail(error, SPOT_INVALID, "%s%s%s: unknown key%s", place->shown,
+                     place->shown[0] != '\0' ? "." : "", spot_option_value_shown(name, shown),
+                     spot_suggest_text(&near));
 }
 
 static enum spot_status wrong_type(const char *shown, const char *expected,
@@ -126,18 +128,16 @@ static enum spot_status read_object(const struct place *place, const json_t *obj
     json_object_foreach((json_t *)object, name, value) {
         char key[KEY_MAX], shown[KEY_MAX];
         struct place inside = *place;
-        inside.key = join(key, place->key, name);
+        bool is_word = name[0] != '\0' && name[strcspn(name, ".[")] == '\0';
+        inside.key = is_word ? join(key, place->key, name) : "?"; /* not a path of the table */
         inside.shown = join(shown, place->shown, name);
-        const struct spot_option *option = spot_option_at(key);
+        const struct spot_option *option = spot_option_at(inside.key);
         enum spot_status status;
-        if (name[strcspn(name, ".[")] != '\0' || name[0] == '\0')
-            status =
-                unknown_key(place, name, error); /* it must not look like a path in the table */
-        else if (option != NULL)
+        if (option != NULL)
             status = read_value(&inside, option, value, error);
-        else if (strcmp(key, "models") == 0)
+        else if (strcmp(inside.key, "models") == 0)
             status = read_models(&inside, value, error);
-        else if (is_section(key))
+        else if (is_section(inside.key))
             status = read_object(&inside, value, error);
         else
             status = unknown_key(place, name, error);

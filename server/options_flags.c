@@ -28,7 +28,7 @@ static bool takes(const struct spot_option *option, enum spot_command_bit comman
 
 static enum spot_status unknown_flag(const char *name, enum spot_command_bit command,
                                      const struct spot_flag *flags, struct spot_error *error) {
-    char known[SPOT_OPTION_NAME_MAX];
+    char known[SPOT_OPTION_NAME_MAX], shown[SPOT_SHOWN_MAX];
     struct spot_suggestion near;
     spot_suggest_begin(&near, name);
     spot_suggest_offer(&near, "--help");
@@ -37,8 +37,9 @@ static enum spot_status unknown_flag(const char *name, enum spot_command_bit com
     for (const struct spot_option *option = spot_option_table; option->key != NULL; option++)
         if (takes(option, command))
             spot_suggest_offer(&near, spot_option_flag(option, known));
-    return spot_fail(error, SPOT_INVALID, "unknown option '%.64s'%s", name,
-                     spot_suggest_text(&near));
+    spot_fail(error, SPOT_INVALID, "unknown option '%s'%s", spot_option_value_shown(name, shown),
+              spot_suggest_text(&near));
+    return SPOT_INVALID;
 }
 
 /* Finds what setting->name stands for; false when nothing does. */

@@ -128,6 +128,7 @@ static void bad_config_files_are_refused_with_the_key_and_what_is_allowed(void *
         {"{\"models[]\": {\"iou\": 1}}", "c.json: models[]: unknown key; did you mean 'models'?"},
         {"{\"config\": \"x\"}", "c.json: config: unknown key"},
         {"{\"model\": \"x\"}", "c.json: model: unknown key; did you mean 'models'?"},
+        {"{\"a\\u001b[2J\": 1}", "c.json: a?[2J: unknown key"},
         {"{\"limits\": 3}", "c.json: limits: expected an object, {...}"},
         {"{\"limits\": {\"quue_ms\": 1}}",
          "c.json: limits.quue_ms: unknown key; did you mean 'queue_ms'?"},
