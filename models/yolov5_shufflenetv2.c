@@ -14,15 +14,14 @@
 #include "models/detector.h"
 #include "models/support/io.h"
 #include "models/support/labels.h"
+#include "models/support/sides.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { LEVELS = 3, ANCHORS = 3, WIDTH = 96, COCO_CLASSES = 80 };
 enum { BOX_COLUMNS = 5 };                /* x, y, w, h and objectness, before the classes */
 enum { CANDIDATES = 8192 };              /* above the 6300 priors of 320 x 320 */
 enum { CANDIDATES_ALL_CLASSES = 30000 }; /* as upstream's evaluation */
-enum { SIDE_STEP = 32, SIDE_MIN = 64, SIDE_MAX = 1280 };
 
 static const struct spot_activation RELU = {SPOT_ACT_RELU, 0};
 static const struct spot_activation SILU = {SPOT_ACT_SWISH, 0};
@@ -98,8 +97,7 @@ static struct spot_value *join_up(struct spot_graph *graph, struct spot_value *d
     const int *dim = deep->type.shape.dim;
     struct spot_value *up =
         spot_resize(graph, deep, (struct spot_resize){SPOT_RESIZE_NEAREST, 2 * dim[2], 2 * dim[3]});
-    struct spot_value *parts[] = {up, shallow};
-    return spot_concat(graph, parts, 2, (struct spot_concat){.axis = 1});
+    return spot_concat_pair(graph, up, shallow);
 }
 
 /* Down by joining, up again by adding what was squeezed on the way down: 3 maps in, 3 maps out. */
@@ -158,11 +156,9 @@ static void build(const struct spot_detector *detector, const struct spot_detect
 
 extern const struct spot_family spot_family_yolov5_shufflenetv2;
 
-#define NAME_BEFORE_SIDE "yolov5-shufflenetv2-"
-
 /* Weights are trained at 320; they run at other sides too. */
 static const struct spot_detector trained = {
-    .name = NAME_BEFORE_SIDE "320",
+    .name = "yolov5-shufflenetv2-320",
     .family = &spot_family_yolov5_shufflenetv2,
     .input_height = 320,
     .input_width = 320,
@@ -172,22 +168,8 @@ static const struct spot_detector trained = {
     .max_detections = 300,
 };
 
-/* yolov5-shufflenetv2-<side>, the side written plainly. */
 static bool resolve(const char *name, struct spot_detector *detector) {
-    size_t length = strlen(NAME_BEFORE_SIDE);
-    if (strncmp(name, NAME_BEFORE_SIDE, length) != 0)
-        return false;
-    for (int side = SIDE_MIN; side <= SIDE_MAX; side += SIDE_STEP) {
-        char digits[16];
-        snprintf(digits, sizeof digits, "%d", side);
-        if (strcmp(name + length, digits) == 0) {
-            *detector = trained;
-            snprintf(detector->name, sizeof detector->name, "%s", name);
-            detector->input_height = detector->input_width = side;
-            return true;
-        }
-    }
-    return false;
+    return spot_resolve_side(&trained, 1, name, detector);
 }
 
 const struct spot_family spot_family_yolov5_shufflenetv2 = {

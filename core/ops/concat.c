@@ -61,3 +61,9 @@ struct spot_value *spot_concat(struct spot_graph *graph, struct spot_value *cons
                                struct spot_concat attrs) {
     return spot_graph_add(graph, &spot_op_concat, NULL, &attrs, in, n_in, NULL, 1);
 }
+
+struct spot_value *spot_concat_pair(struct spot_graph *graph, struct spot_value *a,
+                                    struct spot_value *b) {
+    struct spot_value *parts[] = {a, b};
+    return spot_concat(graph, parts, 2, (struct spot_concat){.axis = 1});
+}

@@ -17,6 +17,10 @@ extern const struct spot_op spot_op_concat;
 struct spot_value *spot_concat(struct spot_graph *graph, struct spot_value *const *in, int n_in,
                                struct spot_concat attrs);
 
+/* Two maps along the channels, a first. */
+struct spot_value *spot_concat_pair(struct spot_graph *graph, struct spot_value *a,
+                                    struct spot_value *b);
+
 #ifdef __cplusplus
 }
 #endif

@@ -70,3 +70,11 @@ struct spot_value *spot_resize(struct spot_graph *graph, struct spot_value *x,
                                struct spot_resize attrs) {
     return spot_graph_add(graph, &spot_op_resize, NULL, &attrs, &x, 1, NULL, 1);
 }
+
+struct spot_value *spot_resize_like(struct spot_graph *graph, struct spot_value *x,
+                                    const struct spot_value *like, enum spot_resize_mode mode) {
+    if (like == NULL)
+        return NULL;
+    const int *dim = like->type.shape.dim;
+    return spot_resize(graph, x, (struct spot_resize){mode, dim[2], dim[3]});
+}

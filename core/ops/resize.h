@@ -26,6 +26,10 @@ extern const struct spot_op spot_op_resize;
 struct spot_value *spot_resize(struct spot_graph *graph, struct spot_value *x,
                                struct spot_resize attrs);
 
+/* The same to the height and width of another map. */
+struct spot_value *spot_resize_like(struct spot_graph *graph, struct spot_value *x,
+                                    const struct spot_value *like, enum spot_resize_mode mode);
+
 /* The two taps of bilinear resizing on one axis: in[low] * (1 - fraction) + in[high] * fraction. */
 struct spot_resize_tap {
     int low, high;

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static const float BATCH_NORM_EPSILON = 1e-5F; /* PyTorch's default, used by every design here */
+static const float BATCH_NORM_EPSILON = 1e-5F; /* PyTorch's default */
 
 const char *spot_join_name(char text[SPOT_NAME_MAX], const char *prefix, const char *name) {
     snprintf(text, SPOT_NAME_MAX, "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", name);
@@ -62,6 +62,30 @@ struct spot_value *spot_conv_bn(struct spot_graph *graph, struct spot_value *x, 
     struct spot_value *shift = spot_graph_weight(graph, shape, "%s.bias", bn);
     struct spot_value *mean = spot_graph_statistic(graph, shape, "%s.running_mean", bn);
     struct spot_value *variance = spot_graph_statistic(graph, shape, "%s.running_var", bn);
+    float epsilon = unit->epsilon > 0 ? unit->epsilon : BATCH_NORM_EPSILON;
     return spot_batch_norm(graph, x, scale, shift, mean, variance,
-                           (struct spot_batch_norm){BATCH_NORM_EPSILON, unit->activation});
+                           (struct spot_batch_norm){epsilon, unit->activation});
+}
+
+struct spot_value *spot_pointwise_bn(struct spot_graph *graph, struct spot_value *x,
+                                     const char *prefix, const char *conv, const char *bn, int out,
+                                     struct spot_activation activation) {
+    return spot_conv_bn(
+        graph, x, prefix,
+        &(struct spot_conv_bn){
+            .conv = conv, .bn = bn, .out = out, .kernel_h = 1, .activation = activation});
+}
+
+struct spot_value *spot_depthwise_bn(struct spot_graph *graph, struct spot_value *x,
+                                     const char *prefix, const char *conv, const char *bn,
+                                     int kernel, int stride, struct spot_activation activation) {
+    int channels = x != NULL ? x->type.shape.dim[1] : 1;
+    return spot_conv_bn(graph, x, prefix,
+                        &(struct spot_conv_bn){.conv = conv,
+                                               .bn = bn,
+                                               .out = channels,
+                                               .kernel_h = kernel,
+                                               .stride = stride,
+                                               .groups = channels,
+                                               .activation = activation});
 }

@@ -25,6 +25,7 @@ struct spot_conv_bn {
     int groups;             /* 0: 1 */
     bool no_padding;        /* else zero padding that keeps the size at stride 1 */
     struct spot_activation activation;
+    float epsilon; /* of the batch norm; 0: PyTorch's default, 1e-5 */
     enum spot_norm_form form;
 };
 
@@ -35,6 +36,16 @@ struct spot_value *spot_conv_bn(struct spot_graph *graph, struct spot_value *x, 
 /* The same without batch norm: <conv>.weight and <conv>.bias. */
 struct spot_value *spot_conv_bias(struct spot_graph *graph, struct spot_value *x,
                                   const char *prefix, const struct spot_conv_bn *unit);
+
+/* Across the channels: 1x1. */
+struct spot_value *spot_pointwise_bn(struct spot_graph *graph, struct spot_value *x,
+                                     const char *prefix, const char *conv, const char *bn, int out,
+                                     struct spot_activation activation);
+
+/* Channel by channel: kernel x kernel, as many channels out as in. */
+struct spot_value *spot_depthwise_bn(struct spot_graph *graph, struct spot_value *x,
+                                     const char *prefix, const char *conv, const char *bn,
+                                     int kernel, int stride, struct spot_activation activation);
 
 /* "prefix.name", or "name" when the prefix is empty, in text, which is returned. */
 const char *spot_join_name(char text[SPOT_NAME_MAX], const char *prefix, const char *name);

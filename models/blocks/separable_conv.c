@@ -3,19 +3,8 @@
 
 struct spot_value *spot_separable_conv(struct spot_graph *graph, struct spot_value *x,
                                        const char *prefix, const struct spot_separable_conv *unit) {
-    int channels = x != NULL ? x->type.shape.dim[1] : 1;
-    x = spot_conv_bn(graph, x, prefix,
-                     &(struct spot_conv_bn){.conv = unit->depthwise,
-                                            .bn = unit->depthwise_bn,
-                                            .out = channels,
-                                            .kernel_h = unit->kernel,
-                                            .stride = unit->stride,
-                                            .groups = channels,
-                                            .activation = unit->activation});
-    return spot_conv_bn(graph, x, prefix,
-                        &(struct spot_conv_bn){.conv = unit->pointwise,
-                                               .bn = unit->pointwise_bn,
-                                               .out = unit->out,
-                                               .kernel_h = 1,
-                                               .activation = unit->activation});
+    x = spot_depthwise_bn(graph, x, prefix, unit->depthwise, unit->depthwise_bn, unit->kernel,
+                          unit->stride, unit->activation);
+    return spot_pointwise_bn(graph, x, prefix, unit->pointwise, unit->pointwise_bn, unit->out,
+                             unit->activation);
 }

@@ -3,33 +3,12 @@
 
 #include "core/ops/channel_shuffle.h"
 #include "core/ops/concat.h"
-#include "core/ops/pool2d.h"
 #include "core/ops/split.h"
+#include "models/blocks/stem.h"
 
 #include <stdio.h>
 
-static struct spot_value *pointwise(struct spot_graph *graph, struct spot_value *x,
-                                    const char *prefix, const char *conv, const char *bn, int out,
-                                    struct spot_activation activation) {
-    return spot_conv_bn(
-        graph, x, prefix,
-        &(struct spot_conv_bn){
-            .conv = conv, .bn = bn, .out = out, .kernel_h = 1, .activation = activation});
-}
-
-/* 3x3, one filter a channel, no activation. */
-static struct spot_value *depthwise(struct spot_graph *graph, struct spot_value *x,
-                                    const char *prefix, const char *conv, const char *bn,
-                                    int stride) {
-    int channels = x != NULL ? x->type.shape.dim[1] : 1;
-    return spot_conv_bn(graph, x, prefix,
-                        &(struct spot_conv_bn){.conv = conv,
-                                               .bn = bn,
-                                               .out = channels,
-                                               .kernel_h = 3,
-                                               .stride = stride,
-                                               .groups = channels});
-}
+static const struct spot_activation LINEAR = {SPOT_ACT_NONE, 0};
 
 struct spot_value *spot_shufflenetv2_unit(struct spot_graph *graph, struct spot_value *x,
                                           const char *prefix, int out, int stride,
@@ -39,12 +18,17 @@ struct spot_value *spot_shufflenetv2_unit(struct spot_graph *graph, struct spot_
     if (stride == 1) {
         spot_split(graph, x, parts, 2);
     } else {
-        parts[0] = depthwise(graph, parts[0], prefix, "branch1.0", "branch1.1", stride);
-        parts[0] = pointwise(graph, parts[0], prefix, "branch1.2", "branch1.3", half, activation);
+        parts[0] =
+            spot_depthwise_bn(graph, parts[0], prefix, "branch1.0", "branch1.1", 3, stride, LINEAR);
+        parts[0] =
+            spot_pointwise_bn(graph, parts[0], prefix, "branch1.2", "branch1.3", half, activation);
     }
-    parts[1] = pointwise(graph, parts[1], prefix, "branch2.0", "branch2.1", half, activation);
-    parts[1] = depthwise(graph, parts[1], prefix, "branch2.3", "branch2.4", stride);
-    parts[1] = pointwise(graph, parts[1], prefix, "branch2.5", "branch2.6", half, activation);
+    parts[1] =
+        spot_pointwise_bn(graph, parts[1], prefix, "branch2.0", "branch2.1", half, activation);
+    parts[1] =
+        spot_depthwise_bn(graph, parts[1], prefix, "branch2.3", "branch2.4", 3, stride, LINEAR);
+    parts[1] =
+        spot_pointwise_bn(graph, parts[1], prefix, "branch2.5", "branch2.6", half, activation);
     x = spot_concat(graph, parts, 2, (struct spot_concat){.axis = 1});
     return spot_channel_shuffle(graph, x, (struct spot_channel_shuffle){.groups = 2});
 }
@@ -52,21 +36,7 @@ struct spot_value *spot_shufflenetv2_unit(struct spot_graph *graph, struct spot_
 struct spot_value *spot_shufflenetv2_stem(struct spot_graph *graph, struct spot_value *x,
                                           const char *prefix, int out,
                                           struct spot_activation activation) {
-    x = spot_conv_bn(graph, x, prefix,
-                     &(struct spot_conv_bn){.conv = "0",
-                                            .bn = "1",
-                                            .out = out,
-                                            .kernel_h = 3,
-                                            .stride = 2,
-                                            .activation = activation});
-    return spot_pool2d(graph, x,
-                       (struct spot_pool2d){.mode = SPOT_POOL_MAX,
-                                            .kernel = 3,
-                                            .stride = 2,
-                                            .pad_top = 1,
-                                            .pad_left = 1,
-                                            .pad_bottom = 1,
-                                            .pad_right = 1});
+    return spot_stem(graph, x, prefix, "0", "1", out, activation);
 }
 
 void spot_shufflenetv2(struct spot_graph *graph, struct spot_value *x, const char *prefix,

@@ -34,6 +34,15 @@ static void parameters_and_multiply_adds_are_the_published_ones(void **state) {
         {"nanodet-m-0.5x-320", 266952, 138672000},
         {"nanodet-m-1.5x-320", 2053160, 696246400},
         {"nanodet-m-1.5x-416", 2053160, 1176656416},
+        {"nanodet-g-416", 3786068, 2090083840},
+        {"nanodet-efficientnet-lite0-320", 3078944, 820956800},
+        {"nanodet-efficientnet-lite1-416", 3966884, 1932857056},
+        {"nanodet-efficientnet-lite2-512", 4658620, 3404787712},
+        {"nanodet-repvgg-a0-416", 6736788, 5630809600},
+        {"nanodet-plus-m-320", 1186346, 450712800},
+        {"nanodet-plus-m-416", 1186346, 762090840},
+        {"nanodet-plus-m-1.5x-320", 2461080, 879196800},
+        {"nanodet-plus-m-1.5x-416", 2461080, 1486468128},
         {"rfsong-779", 992634, 3479106688},
         {"rfsong-7993", 3136138, 4681398272},
         {"yolov5-shufflenetv2-320", 779669, 357442400},
@@ -77,24 +86,38 @@ static void every_listed_detector_builds_with_every_option(void **state) {
     }
 }
 
-static void a_yolov5_side_is_a_plain_multiple_of_32_from_64_to_1280(void **state) {
+static void a_side_is_a_plain_multiple_of_32_from_64_to_1280(void **state) {
     (void)state;
+    static const char *const sized[] = {"yolov5-shufflenetv2", "nanodet-m", "nanodet-m-0.5x",
+                                        "nanodet-plus-m-1.5x", "nanodet-g"};
     static const char *const good[] = {"64", "96", "320", "640", "1280"};
     static const char *const bad[] = {"",    "0",    "32",   "321",  "330", "1312", "0320",
                                       "+96", "320 ", "320a", " 320", "-96", "6.4e2"};
     struct spot_detector detector;
     char name[64];
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        snprintf(name, sizeof name, "yolov5-shufflenetv2-%s", good[i]);
-        assert_int_equal(spot_detector_find(name, &detector, NULL), SPOT_OK);
-        assert_string_equal(detector.name, name);
-        assert_int_equal(detector.input_width, atoi(good[i]));
-        assert_int_equal(detector.input_height, atoi(good[i]));
+    for (size_t k = 0; k < sizeof sized / sizeof *sized; k++) {
+        for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+            snprintf(name, sizeof name, "%s-%s", sized[k], good[i]);
+            assert_int_equal(spot_detector_find(name, &detector, NULL), SPOT_OK);
+            assert_string_equal(detector.name, name);
+            assert_int_equal(detector.input_width, atoi(good[i]));
+            assert_int_equal(detector.input_height, atoi(good[i]));
+        }
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+            snprintf(name, sizeof name, "%s-%s", sized[k], bad[i]);
+            assert_int_equal(spot_detector_find(name, &detector, NULL), SPOT_NOT_FOUND);
+        }
     }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(name, sizeof name, "yolov5-shufflenetv2-%s", bad[i]);
-        assert_int_equal(spot_detector_find(name, &detector, NULL), SPOT_NOT_FOUND);
-    }
+}
+
+static void a_side_resolves_only_behind_the_whole_name(void **state) {
+    (void)state;
+    static const char *const bad[] = {"nanodet-64", "nanodet-plus-320",   "nanodet-m-0.5x",
+                                      "64",         "nanodet-m320",       "rfsong-64",
+                                      "-64",        "nanodet-m-0.5x-m-64"};
+    struct spot_detector detector;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(spot_detector_find(bad[i], &detector, NULL), SPOT_NOT_FOUND);
 }
 
 /* A weights table of one bias with this many elements. */
@@ -112,6 +135,8 @@ static void classes_are_counted_from_the_weights(void **state) {
     assert_int_equal(classes("rfsong-7993", "conf.0.bias", 84), 20);
     assert_int_equal(classes("yolov5-shufflenetv2-320", "model.21.m.0.bias", 255), 80);
     assert_int_equal(classes("yolov5-shufflenetv2-320", "model.21.m.0.bias", 18), 1);
+    assert_int_equal(classes("nanodet-plus-m-320", "head.gfl_cls.0.bias", 112), 80);
+    assert_int_equal(classes("nanodet-g-416", "head.gfl_cls.0.bias", 124), 80);
     /* Not a number of logits that the head can have: 0 or less means foreign weights. */
     assert_true(classes("rfsong-779", "conf.0.bias", 9) <= 0);
     assert_true(classes("rfsong-779", "conf.0.bias", 4) <= 0);
@@ -119,13 +144,16 @@ static void classes_are_counted_from_the_weights(void **state) {
     assert_true(classes("yolov5-shufflenetv2-320", "model.21.m.0.bias", 256) <= 0);
     assert_true(classes("yolov5-shufflenetv2-320", "model.21.m.0.bias", 15) <= 0);
     assert_true(classes("yolov5-shufflenetv2-320", "bias", 255) <= 0);
+    assert_true(classes("nanodet-g-416", "head.gfl_cls.0.bias", 44) <= 0);
+    assert_true(classes("nanodet-g-416", "bias", 124) <= 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_and_multiply_adds_are_the_published_ones),
         cmocka_unit_test(every_listed_detector_builds_with_every_option),
-        cmocka_unit_test(a_yolov5_side_is_a_plain_multiple_of_32_from_64_to_1280),
+        cmocka_unit_test(a_side_is_a_plain_multiple_of_32_from_64_to_1280),
+        cmocka_unit_test(a_side_resolves_only_behind_the_whole_name),
         cmocka_unit_test(classes_are_counted_from_the_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
