@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 
 import pytest
@@ -166,6 +167,9 @@ def test_a_file_that_cannot_be_read_is_named(spotter, tmp_path):
             assert result.stderr == f"spotter: {message}\n"
 
 
+@pytest.mark.skipif(
+    not pathlib.Path("/dev/full").is_char_device(), reason="/dev/full is not the device it should be"
+)
 def test_output_that_cannot_be_written_is_a_failure(spotter):
     with open("/dev/full", "w", encoding="utf-8") as full:
         for words in (["config", "--print"], ["help"], ["config", "--markdown"]):
