@@ -16,8 +16,8 @@ struct listed {
 };
 
 /* Builds the graph by shapes alone and counts; the detector's default number of classes. */
-static enum spot_status count(const struct spot_detector *detector, struct listed *listed,
-                              struct spot_error *error) {
+static enum spot_status count(struct listed *listed, struct spot_error *error) {
+    const struct spot_detector *detector = listed->detector;
     struct spot_detector_options options = {0};
     char path[PATH_MAX];
     struct spot_graph *graph = spot_graph_new(NULL);
@@ -25,16 +25,13 @@ static enum spot_status count(const struct spot_detector *detector, struct liste
         return spot_fail(error, SPOT_NO_MEMORY, "out of memory");
     detector->family->build(detector, &options, graph);
     enum spot_status status = spot_graph_finish(graph, error);
-    if (status == SPOT_OK)
-        *listed =
-            (struct listed){.detector = detector,
-                            .classes = detector->family->classes(detector, NULL),
-                            .has_weights = spot_installed_weights(detector->name, path, sizeof path,
-                                                                  NULL) == SPOT_OK,
-                            .parameters = spot_graph_parameters(graph),
-                            .macs = spot_graph_macs(graph)};
-    else
+    if (status != SPOT_OK)
         spot_error_prefix(error, "%s", detector->name);
+    listed->classes = detector->family->classes(detector, NULL);
+    listed->has_weights =
+        spot_installed_weights(detector->name, path, sizeof path, NULL) == SPOT_OK;
+    listed->parameters = spot_graph_parameters(graph);
+    listed->macs = spot_graph_macs(graph);
     spot_graph_free(&graph);
     return status;
 }
@@ -74,8 +71,8 @@ static json_t *describe(const struct listed *listed) {
 static enum spot_status list(json_t *into, struct spot_error *error) {
     for (const struct spot_family *const *family = spot_family_table; *family != NULL; family++) {
         for (int i = 0; i < (*family)->n_detectors; i++) {
-            struct listed listed = {0};
-            enum spot_status status = count(&(*family)->detectors[i], &listed, error);
+            struct listed listed = {.detector = &(*family)->detectors[i]};
+            enum spot_status status = count(&listed, error);
             if (status != SPOT_OK)
                 return status;
             if (into == NULL)

@@ -9,6 +9,9 @@
 
 /* One line for each file cmd_<name>.c; help lists them in this order. */
 const struct spot_command spot_command_table[] = {
+    {"detect", "[OPTION]... IMAGE...",
+     "Find objects in pictures; '-' is a picture on standard input.", SPOT_FOR_DETECT, 1,
+     SPOT_ARGUMENTS_MAX, spot_cmd_detect},
     {"models", "[--json]", "List the built-in detectors and what they cost.", 0, 0, 0,
      spot_cmd_models},
     {"config", "--check FILE | --print [OPTION]...",

@@ -1,6 +1,6 @@
 /*
- * Files that come with the program, found from its own place: in the source tree (build/spotter), or under an
- * installation prefix (bin/spotter, share/spotter, lib/spotter).
+ * Files that come with the program, found from its own place: in the source tree (build/spotter),
+ * or under an installation prefix (bin/spotter, share/spotter, lib/spotter).
  */
 #ifndef SPOT_SERVER_INSTALLED_H
 #define SPOT_SERVER_INSTALLED_H

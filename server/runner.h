@@ -1,0 +1,58 @@
+/*
+ * Runs a model over many items on several threads: for detect, bench and eval.
+ *
+ * Every thread is a worker with a lane and buffers of its own. Workers take items 0, 1, … as they
+ * become free; what follows an item happens in the order of the items, so output and sums do not
+ * depend on how the threads ran.
+ */
+#ifndef SPOT_SERVER_RUNNER_H
+#define SPOT_SERVER_RUNNER_H
+
+#include "models/model.h"
+#include "server/image/image.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { SPOT_THREADS_MAX = 256 };
+
+struct spot_worker {
+    int number; /* 0 to threads - 1 */
+    struct spot_model_lane *lane;
+    struct spot_image image;         /* for the pictures it decodes; kept from item to item */
+    struct spot_detections *results; /* batch_max of them, each with room for the most */
+};
+
+struct spot_runner {
+    struct spot_model *model; /* borrowed */
+    int threads;              /* 1 to SPOT_THREADS_MAX; no more than count are started */
+    size_t count;             /* of items */
+    void *context;
+    /* The work on one item; several run at the same time. A failure ends the run. */
+    enum spot_status (*work)(void *context, struct spot_worker *worker, size_t item,
+                             struct spot_error *error);
+    /* What follows on the same thread, one at a time and in order; NULL for nothing. */
+    enum spot_status (*finish)(void *context, struct spot_worker *worker, size_t item,
+                               struct spot_error *error);
+};
+
+/* Runs all items. Fails with the first failure of an item, or SPOT_NO_MEMORY. */
+enum spot_status spot_runner_run(const struct spot_runner *runner, struct spot_error *error);
+
+/*
+ * For work: reads a file and decodes it into the worker's image. *decode_ms, unless NULL, gets the
+ * time that decoding took.
+ */
+enum spot_status spot_worker_open(struct spot_worker *worker, const char *path,
+                                  const struct spot_image_limits *limits, double *decode_ms,
+                                  struct spot_error *error);
+
+/* For work: detects in one picture; the detections are in worker->results[0]. */
+enum spot_status spot_worker_detect(struct spot_worker *worker, const struct spot_request *request,
+                                    struct spot_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
