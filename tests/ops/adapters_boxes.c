@@ -34,10 +34,11 @@ static void expect_boxes(struct ops_case *c, const json_t *expected, const float
     ops_expect_values(c, "boxes", boxes, want, (size_t)count * 4, tolerance);
 }
 
-static void base_anchors_case(struct ops_run *run, const json_t *file, const json_t *item) {
+static void base_anchors_case(struct ops_run *run, const json_t *file, const json_t *item,
+                              size_t i) {
     struct ops_case c;
     float boxes[SPOT_ANCHORS_MAX][4];
-    ops_open(&c, run, "base anchors");
+    ops_open(&c, run, "base anchors, case %zu", i + 1);
     struct spot_anchors anchors = read_anchors(&c, ops_get(&c, item, "params"));
     if (!c.failed)
         spot_anchors_base(&anchors, boxes);
@@ -47,9 +48,8 @@ static void base_anchors_case(struct ops_run *run, const json_t *file, const jso
 }
 
 /*
- * The grid as proposals sees it: zero deltas leave every anchor as it is, falling logits keep their
- * order, and a picture shifted far to the right and down would be needed to see those that begin
- * above or left of it; so boxes are compared after the same clipping.
+ * The grid as proposals makes it: zero deltas leave every anchor where it is and falling logits
+ * keep the flat order. The operator clips, so the expected boxes are clipped alike.
  */
 static void grid_case(struct ops_run *run, const json_t *file) {
     struct ops_case c;
@@ -92,7 +92,7 @@ void ops_run_anchors(struct ops_run *run, const json_t *file) {
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(file, "base_anchor_cases"), i, item)
-        base_anchors_case(run, file, item);
+        base_anchors_case(run, file, item, i);
     grid_case(run, file);
 }
 

@@ -45,11 +45,12 @@ void ops_run_softmax(struct ops_run *run, const json_t *file) {
     ops_close(&c);
 }
 
-/* Runs one pooling over a case's data and compares it with the tensor at `path`. */
-static void run_pool(struct ops_run *run, const json_t *file, const json_t *item, const char *label,
+/* Runs one pooling over the data of case i and compares it with the tensor at `path`. */
+static void run_pool(struct ops_run *run, const json_t *file, size_t i, const char *label,
                      const char *path, struct spot_pool2d attrs) {
     struct ops_case c;
-    ops_open(&c, run, "%s", label);
+    const json_t *item = json_array_get(json_object_get(file, "cases"), i);
+    ops_open(&c, run, "case %zu, %s", i + 1, label);
     struct spot_value *x = ops_input(&c, ops_get(&c, item, "inputs.data"));
     struct spot_value *y = spot_pool2d(c.graph, x, attrs);
     ops_run_graph(&c, &y, 1);
@@ -80,9 +81,9 @@ void ops_run_max_pool2d(struct ops_run *run, const json_t *file) {
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(file, "cases"), i, item) {
-        run_pool(run, file, item, "padding 1, floor", "expected.pad1_floor", floor_padded);
-        run_pool(run, file, item, "no padding, ceil", "expected.ceil_nopad", ceil_bare);
-        run_pool(run, file, item, "same", "expected.same", same_padding(item));
+        run_pool(run, file, i, "padding 1, floor", "expected.pad1_floor", floor_padded);
+        run_pool(run, file, i, "no padding, ceil", "expected.ceil_nopad", ceil_bare);
+        run_pool(run, file, i, "same", "expected.same", same_padding(item));
     }
 }
 
@@ -91,27 +92,33 @@ void ops_run_avg_pool2d(struct ops_run *run, const json_t *file) {
     json_t *item;
     json_array_foreach(json_object_get(file, "cases"), i, item) {
         int stride = (int)json_integer_value(json_object_get(item, "stride"));
-        run_pool(run, file, item, stride == 1 ? "stride 1" : "stride 2", "expected.output",
+        run_pool(run, file, i, stride == 1 ? "stride 1" : "stride 2", "expected.output",
                  (struct spot_pool2d){SPOT_POOL_AVERAGE, 3, stride, 1, 1, 1, 1, false, true});
     }
 }
 
-/* The input of a case is its own flat index. */
+/* The input of a case, unless it is given, is its own flat index. */
+static struct spot_value *shuffle_input(struct ops_case *c, const json_t *item) {
+    const json_t *inputs = json_object_get(item, "inputs");
+    struct spot_shape shape;
+    if (inputs != NULL)
+        return ops_input(c, ops_get(c, inputs, "data"));
+    ops_tensor(c, ops_get(c, item, "expected.output"), &shape);
+    float *data = spot_arena_alloc(&c->arena, spot_shape_elements(&shape) * sizeof *data);
+    for (size_t k = 0; data != NULL && k < spot_shape_elements(&shape); k++)
+        data[k] = (float)k;
+    return ops_input_data(c, shape, data);
+}
+
 void ops_run_channel_shuffle(struct ops_run *run, const json_t *file) {
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(file, "cases"), i, item) {
         struct ops_case c;
-        struct spot_shape shape;
         struct spot_channel_shuffle attrs = {
             (int)json_integer_value(json_object_get(item, "groups"))};
-        ops_open(&c, run, "%d groups", attrs.groups);
-        ops_tensor(&c, ops_get(&c, item, "expected.output"), &shape);
-        float *data = spot_arena_alloc(&c.arena, spot_shape_elements(&shape) * sizeof *data);
-        for (size_t k = 0; data != NULL && k < spot_shape_elements(&shape); k++)
-            data[k] = (float)k;
-        struct spot_value *y =
-            spot_channel_shuffle(c.graph, ops_input_data(&c, shape, data), attrs);
+        ops_open(&c, run, "case %zu, %d groups", i + 1, attrs.groups);
+        struct spot_value *y = spot_channel_shuffle(c.graph, shuffle_input(&c, item), attrs);
         ops_run_graph(&c, &y, 1);
         ops_expect(&c, 0, ops_get(&c, item, "expected.output"), ops_tolerance(&c, file));
         ops_close(&c);

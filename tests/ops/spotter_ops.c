@@ -10,7 +10,7 @@
  */
 #include "tests/ops/harness.h"
 
-#include "cpu/cpu.h"
+#include "server/device.h"
 
 #include <dirent.h>
 #include <getopt.h>
@@ -148,7 +148,7 @@ int main(int argc, char **argv) {
         return status;
     struct spot_error error = {SPOT_OK, ""};
     struct ops_run run = {.precision = arguments.precision};
-    spot_backend_register(&spot_backend_cpu);
+    spot_device_register_backends();
     if ((arguments.plugin != NULL && spot_backend_load(arguments.plugin, &error) != SPOT_OK) ||
         spot_device_open(arguments.backend, NULL, &run.device, &error) != SPOT_OK) {
         fprintf(stderr, "spotter-ops: %s\n", error.text);
