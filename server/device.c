@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cpu/cpu.h"
 #include "server/installed.h"
 
 static const char cuda_plugin[] = "spotter-cuda.so";
 
-void spot_device_register_backends(void) {}
+void spot_device_register_backends(void) {
+    spot_backend_register(&spot_backend_cpu);
+}
 
 /* Puts the backend into the table when it is a plug-in that is not there yet. */
 static enum spot_status provide(const char *name, const struct spot_options *options,
