@@ -68,7 +68,7 @@ def main():
     parcel = sheet((420, 300), [(24, 18, 22, "PARCEL 1 of 1"), (24, 52, 15, "Mira Lindqvist"),
                                 (24, 74, 15, "Hafenstrasse 12"), (24, 96, 15, "20457 Hamburg")],
                    [(24, 150, code("CODE128", "SPOT0012345678"), 250), (292, 20, code("QRCODE", "https://spotter.example/p/0012345678"), 110)])
-    ticket = sheet((330, 210), [(20, 16, 20, "Night train 471"), (20, 46, 14, "Coach 12  Seat 63")],
+    ticket = sheet((330, 210), [(20, 22, 26, "Night train 471"), (20, 150, 18, "Coach 12")],
                    [(200, 66, code("AZTEC", "NIGHT TRAIN 471 COACH 12 SEAT 63 17 MAY 2026"), 112)], (232, 240, 250))
     tag = sheet((220, 150), [(14, 12, 16, "PN 40-7718"), (14, 36, 12, "Lot C29")],
                 [(112, 34, code("DATAMATRIX", "40-7718/C29/000451"), 92)], (244, 238, 214))
