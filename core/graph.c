@@ -27,12 +27,16 @@ static void *fail_memory(struct spot_graph *graph) {
     return NULL;
 }
 
-struct spot_graph *spot_graph_new(const struct spot_weights *weights) {
+struct spot_graph *spot_graph_new_sketch(const struct spot_weights *weights) {
     struct spot_graph *graph = calloc(1, sizeof *graph);
-    if (graph == NULL)
-        return NULL;
-    graph->weights = weights;
-    if (weights != NULL) {
+    if (graph != NULL)
+        graph->weights = weights;
+    return graph;
+}
+
+struct spot_graph *spot_graph_new(const struct spot_weights *weights) {
+    struct spot_graph *graph = spot_graph_new_sketch(weights);
+    if (graph != NULL && weights != NULL) {
         graph->weight_used = spot_arena_alloc(&graph->arena, weights->count + 1);
         if (graph->weight_used == NULL)
             spot_graph_free(&graph);
@@ -140,10 +144,11 @@ static void check_finite(struct spot_graph *graph, const struct spot_value *valu
 static struct spot_value *bind_weight(struct spot_graph *graph, const char *name,
                                       struct spot_shape shape, bool trainable) {
     struct spot_value *value = find_constant(graph, name);
-    const struct spot_weight *weight = spot_weights_find(graph->weights, name);
+    bool binds = graph->weight_used != NULL;
+    const struct spot_weight *weight = binds ? spot_weights_find(graph->weights, name) : NULL;
     char expected[64], found[64];
     spot_shape_format(&shape, expected, sizeof expected);
-    if (graph->weights != NULL && weight == NULL) {
+    if (binds && weight == NULL) {
         spot_graph_fail(graph, SPOT_INVALID, "weights: tensor '%s' is missing, expected shape %s",
                         name, expected);
         return NULL;
@@ -311,7 +316,7 @@ enum spot_status spot_graph_finish(struct spot_graph *graph, struct spot_error *
     if (!failed(graph) && graph->n_outputs == 0)
         spot_graph_fail(graph, SPOT_INVALID, "graph: it has no output");
     size_t unused = 0, first = 0;
-    for (size_t i = graph->weights != NULL ? graph->weights->count : 0; i-- > 0;) {
+    for (size_t i = graph->weight_used != NULL ? graph->weights->count : 0; i-- > 0;) {
         if (!graph->weight_used[i]) {
             unused++;
             first = i;

@@ -65,7 +65,7 @@ struct spot_graph {
 
     /* private to core/graph.c and core/passes */
     const struct spot_weights *weights;
-    bool *weight_used; /* one for each of weights->items */
+    bool *weight_used; /* one for each of weights->items; NULL in a sketch */
     struct spot_arena arena;
     struct spot_error error; /* the first; status is SPOT_OK before it */
     int node_capacity, value_capacity;
@@ -76,6 +76,14 @@ struct spot_graph {
  * no data: enough to count parameters and multiply-adds. Borrows weights until it is freed.
  */
 struct spot_graph *spot_graph_new(const struct spot_weights *weights);
+
+/*
+ * A graph that asks weights only which of its forms they have (spot_graph_has_weight) and binds
+ * none: constants have no data, and a weight that is missing, unused or of another shape is no
+ * error. For listing what a detector expects of a file. weights may be NULL.
+ */
+struct spot_graph *spot_graph_new_sketch(const struct spot_weights *weights);
+
 void spot_graph_free(struct spot_graph **graph);
 
 /* Records an error unless there is one already; for model code that finds a fault of its own. */

@@ -7,6 +7,7 @@
 #include "models/detector.h"
 #include "server/command.h"
 #include "server/installed.h"
+#include "server/tensor_list.h"
 
 struct listed {
     const struct spot_detector *detector;
@@ -53,7 +54,7 @@ static void print_line(const struct listed *listed) {
     char input[32], parameters[32], macs[32];
     snprintf(input, sizeof input, "%dx%d", listed->detector->input_width,
              listed->detector->input_height);
-    printf("%-28s %9s %7d %12s %16s%s\n", listed->detector->name, input, listed->classes,
+    printf("%-31s %9s %7d %12s %16s%s\n", listed->detector->name, input, listed->classes,
            grouped(listed->parameters, parameters), grouped(listed->macs, macs),
            listed->has_weights ? "  weights included" : "");
 }
@@ -84,28 +85,59 @@ static enum spot_status list(json_t *into, struct spot_error *error) {
     return SPOT_OK;
 }
 
-int spot_cmd_models(int argc, char **argv) {
-    bool as_json = false;
-    const struct spot_flag flags[] = {
-        {"--json", NULL, SPOT_RULE_BOOL, &as_json, "Print JSON instead of a table."}, {0}};
-    struct spot_options options;
-    struct spot_arguments arguments;
+/* Prints JSON as a document of its own and releases it. */
+static void print_json(json_t *json) {
+    json_dumpf(json, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(json);
+}
+
+static int print_tensors(const char *detector, const char *weights) {
     struct spot_error error;
-    int result = spot_command_start(argc, argv, flags, &options, &arguments);
-    if (result != SPOT_COMMAND_GOES_ON)
-        return result;
-    spot_options_free(&options);
+    json_t *tensors;
+    if (spot_tensor_list(detector, weights, &tensors, &error) != SPOT_OK)
+        return spot_command_failed(&error);
+    print_json(tensors);
+    return SPOT_EXIT_DONE;
+}
+
+static int print_models(bool as_json) {
+    struct spot_error error;
     json_t *models = as_json ? json_array() : NULL;
     if (!as_json)
-        printf("%-28s %9s %7s %12s %16s\n", "DETECTOR", "INPUT", "CLASSES", "PARAMETERS",
+        printf("%-31s %9s %7s %12s %16s\n", "DETECTOR", "INPUT", "CLASSES", "PARAMETERS",
                "MULTIPLY-ADDS");
     enum spot_status status = as_json && models == NULL
                                   ? spot_fail(&error, SPOT_NO_MEMORY, "out of memory")
                                   : list(models, &error);
-    if (status == SPOT_OK && as_json) {
-        json_dumpf(models, stdout, JSON_INDENT(2));
-        putchar('\n');
-    }
-    json_decref(models);
+    if (status == SPOT_OK && as_json)
+        print_json(models);
+    else
+        json_decref(models);
     return status == SPOT_OK ? SPOT_EXIT_DONE : spot_command_failed(&error);
+}
+
+int spot_cmd_models(int argc, char **argv) {
+    bool as_json = false;
+    const char *detector = NULL, *weights = NULL;
+    const struct spot_flag flags[] = {
+        {"--json", NULL, SPOT_RULE_BOOL, &as_json, "Print JSON instead of a table."},
+        {"--tensors", "NAME", SPOT_RULE_NAME, &detector,
+         "Print what this detector expects of a weights file, as JSON."},
+        {"--weights", "FILE", SPOT_RULE_PATH, &weights,
+         "With --tensors: for the classes and the form of batch norm of this file."},
+        {0}};
+    struct spot_options options;
+    struct spot_arguments arguments;
+    int result = spot_command_start(argc, argv, flags, &options, &arguments);
+    if (result != SPOT_COMMAND_GOES_ON)
+        return result;
+    if (weights != NULL && detector == NULL)
+        result = spot_command_wrong_usage("models", "--weights goes with --tensors");
+    else if (detector != NULL)
+        result = print_tensors(detector, weights);
+    else
+        result = print_models(as_json);
+    spot_options_free(&options);
+    return result;
 }

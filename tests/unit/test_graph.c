@@ -133,6 +133,23 @@ static void half_and_misaligned_weights_are_widened(void **state) {
     spot_graph_free(&graph);
 }
 
+static void a_sketch_asks_which_weights_there_are_but_binds_none(void **state) {
+    (void)state;
+    struct spot_weight item;
+    struct spot_weights weights = one_weight(&item, "there", spot_shape1(2));
+    struct spot_graph *graph = spot_graph_new_sketch(&weights);
+    assert_true(spot_graph_has_weight(graph, "there"));
+    assert_false(spot_graph_has_weight(graph, "absent"));
+    const struct spot_value *absent = spot_graph_weight(graph, spot_shape2(3, 4), "absent");
+    const struct spot_value *other = spot_graph_weight(graph, spot_shape1(5), "there");
+    assert_true(absent != NULL && absent->data == NULL);
+    assert_true(other != NULL && other->data == NULL);
+    assert_int_equal(spot_graph_parameters(graph), 3 * 4 + 5);
+    spot_graph_output(graph, map_input(graph, 1, 1), "y");
+    assert_int_equal(spot_graph_finish(graph, NULL), SPOT_OK);
+    spot_graph_free(&graph);
+}
+
 static void a_graph_without_an_output_is_refused(void **state) {
     (void)state;
     struct spot_graph *graph = spot_graph_new(NULL);
@@ -165,6 +182,7 @@ int main(void) {
         cmocka_unit_test(a_weight_that_nothing_uses_is_refused),
         cmocka_unit_test(a_weight_that_is_not_finite_is_refused),
         cmocka_unit_test(half_and_misaligned_weights_are_widened),
+        cmocka_unit_test(a_sketch_asks_which_weights_there_are_but_binds_none),
         cmocka_unit_test(a_graph_without_an_output_is_refused),
         cmocka_unit_test(every_operator_has_what_the_table_needs),
     };
