@@ -18,9 +18,10 @@ struct spot_model;
 struct spot_model_lane;
 
 struct spot_model_options {
-    const char *detector; /* "nanodet-m-320" */
-    const char *weights;  /* path of a safetensors file */
-    const char *labels;   /* path of a text file, one class name a line; NULL for none */
+    const char *detector;               /* "nanodet-m-320" */
+    const char *weights;                /* path of a safetensors file */
+    const struct spot_weights *tensors; /* in place of a file; borrowed until the model is freed */
+    const char *labels; /* path of a text file, one class name a line; NULL for none */
     enum spot_precision precision;
     int batch_max; /* 0 means 1 */
     struct spot_detector_options build;

@@ -12,6 +12,8 @@ const struct spot_command spot_command_table[] = {
     {"detect", "[OPTION]... IMAGE...",
      "Find objects in pictures; '-' is a picture on standard input.", SPOT_FOR_DETECT, 1,
      SPOT_ARGUMENTS_MAX, spot_cmd_detect},
+    {"bench", "[OPTION]...", "Measure how fast models run on this machine, without HTTP.",
+     SPOT_FOR_BENCH, 0, 0, spot_cmd_bench},
     {"models", "[--json]", "List the built-in detectors and what they cost.", 0, 0, 0,
      spot_cmd_models},
     {"config", "--check FILE | --print [OPTION]...",

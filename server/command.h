@@ -62,6 +62,7 @@ __attribute__((format(printf, 2, 3)))
 #endif
 int spot_command_wrong_usage(const char *name, const char *format, ...);
 
+int spot_cmd_bench(int argc, char **argv);
 int spot_cmd_config(int argc, char **argv);
 int spot_cmd_detect(int argc, char **argv);
 int spot_cmd_help(int argc, char **argv);

@@ -16,7 +16,8 @@ enum { LABELS_BYTES_MAX = 1 << 20 };
 struct spot_model {
     struct spot_model_info info;
     struct spot_detector detector;
-    struct spot_safetensors file;
+    struct spot_safetensors file;       /* empty when the weights were given as tensors */
+    const struct spot_weights *weights; /* of the file, or those given */
     struct spot_graph *graph;
     struct spot_program *program;
     const struct spot_preprocess *preprocess; /* NULL when the graph takes tensors */
@@ -104,7 +105,7 @@ static enum spot_status name_classes(struct spot_model *model,
 
 static enum spot_status count_classes(struct spot_model *model, struct spot_error *error) {
     const struct spot_family *family = model->detector.family;
-    int classes = family->classes(&model->detector, &model->file.weights);
+    int classes = family->classes(&model->detector, model->weights);
     if (classes < 1 || classes > SPOT_CLASSES_MAX)
         return spot_fail(error, SPOT_INVALID,
                          "weights: they are not of detector %s (the tensor that tells its classes "
@@ -117,7 +118,7 @@ static enum spot_status count_classes(struct spot_model *model, struct spot_erro
 static enum spot_status build_graph(struct spot_model *model,
                                     const struct spot_model_options *options,
                                     struct spot_error *error) {
-    model->graph = spot_graph_new(&model->file.weights);
+    model->graph = spot_graph_new(model->weights);
     if (model->graph == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "model: out of memory");
     model->detector.family->build(&model->detector, &options->build, model->graph);
@@ -138,7 +139,9 @@ static enum spot_status load(struct spot_model *model, struct spot_device *devic
     enum spot_status status = spot_detector_find(options->detector, &model->detector, error);
     if (status != SPOT_OK)
         return status;
-    status = spot_safetensors_open(options->weights, &model->file, error);
+    model->weights = options->tensors != NULL ? options->tensors : &model->file.weights;
+    if (options->tensors == NULL)
+        status = spot_safetensors_open(options->weights, &model->file, error);
     if (status == SPOT_OK)
         status = count_classes(model, error);
     if (status == SPOT_OK)

@@ -1,0 +1,102 @@
+"""`spotter bench`: the form of its lines, and that it measures what happens."""
+
+import json
+import re
+
+import pytest
+from conftest import ROOT
+
+SAMPLE = ROOT / "docs" / "images" / "sample.jpg"
+LINE = re.compile(
+    r"(\S+) (\S+) (f32|bf16|f16) batch (\d+) threads (\d+): ([\d.]+) ms/image ([\d.]+) images/s(.*)"
+)
+
+
+def measured(result):
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)["results"]
+
+
+def test_a_line_for_each_batch_size_and_number_of_threads(spotter):
+    words = ("--backend", "null", "--batch", "1,8", "--threads", "1,2", "--seconds", "0.05")
+    result = spotter("bench", "--model", "nanodet-m-320", *words)
+    assert result.returncode == 0, result.stderr
+    lines = [LINE.fullmatch(line).groups() for line in result.stdout.splitlines()]
+    assert [line[:5] for line in lines] == [
+        ("nanodet-m-320", "null", "f32", batch, threads)
+        for batch in ("1", "8")
+        for threads in ("1", "2")
+    ]
+    assert {line[7] for line in lines} == {""}
+
+
+def test_a_device_that_takes_20_ms_a_batch_is_measured_so(spotter):
+    words = ("--backend", "null", "--backend-settings", "delay_us=20000", "--seconds", "0.5")
+    one, four = measured(spotter("bench", *words, "--batch", "1,4", "--json"))
+    for result, batch in ((one, 1), (four, 4)):
+        assert 20 / batch <= result["ms_per_image"]["median"] < 40 / batch
+        assert result["ms_per_image"]["p10"] <= result["ms_per_image"]["median"]
+        assert 25 * batch < result["images_per_second"] <= 50 * batch
+        assert result["images"] >= 3 * batch
+
+
+def test_threads_compute_at_the_same_time(spotter):
+    words = ("--backend", "null", "--backend-settings", "delay_us=20000", "--seconds", "0.5")
+    one, two = measured(spotter("bench", *words, "--threads", "1,2", "--json"))
+    assert two["images_per_second"] > 1.5 * one["images_per_second"]
+
+
+def test_decoding_takes_time_that_is_counted(spotter):
+    words = ("bench", "--backend", "null", "--seconds", "0.2", "--json")
+    (without,) = measured(spotter(*words))
+    (included,) = measured(spotter(*words, "--decode", SAMPLE))
+    assert (without["measured"], included["measured"]) == ("detect", "decode+detect")
+    assert included["ms_per_image"]["median"] > without["ms_per_image"]["median"] + 0.5
+
+
+@pytest.mark.parametrize("model", ["nanodet-m-416", "rfsong-779"])
+def test_detectors_without_weights_are_measured_with_made_ones(spotter, model):
+    (result,) = measured(
+        spotter("bench", "--model", model, "--seconds", "0.01", "--network", "--json")
+    )
+    assert result["weights"] is None
+    assert result["measured"] == "network"
+    assert result["images"] >= 3
+
+
+def test_bundled_weights_are_used_where_there_are_some(spotter):
+    (result,) = measured(spotter("bench", "--backend", "null", "--seconds", "0.01", "--json"))
+    assert result["weights"].endswith(".safetensors")
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--batch", "0"], '--batch: found "0"'),
+        (["--batch", "1,65"], "from 1 to 64"),
+        (["--threads", "1;2"], '--threads: found "1;2"'),
+        (["--threads", ""], "--threads"),
+        (["--seconds", "0"], "--seconds"),
+        (["--network", "--decode", "x.jpg"], "do not go together"),
+    ],
+)
+def test_wrong_usage_exits_with_2(spotter, words, message):
+    result = spotter("bench", *words)
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--model", "no-such-detector"], "no-such-detector"),
+        (["--decode", "missing.jpg"], "missing.jpg: cannot be read"),
+        (["--model", "nanodet-m-320=missing.safetensors"], "missing.safetensors"),
+        (["--backend", "reference", "--precision", "bf16"], "bf16"),
+    ],
+)
+def test_what_cannot_be_measured_is_a_failure(spotter, words, message):
+    result = spotter("bench", *words)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert result.stdout == ""
