@@ -5,6 +5,7 @@
 #include "core/backends/builtin.h"
 #include "core/plan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,6 +187,7 @@ static void run_picture(struct reference_lane *lane, const struct spot_binding *
     }
     for (int i = 0; i < graph->n_outputs; i++) {
         struct spot_tensor tensor = locate(lane, graph->outputs[i], binding);
+        assert(tensor.data != NULL);
         memcpy(binding->out[i], tensor.data,
                spot_shape_elements(&tensor.type.shape) * sizeof(float));
     }

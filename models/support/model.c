@@ -218,8 +218,8 @@ enum spot_status spot_model_lane_new(struct spot_model *model, struct spot_model
                                      struct spot_error *error) {
     struct spot_model_lane *self = calloc(1, sizeof *self);
     *lane = NULL;
-    size_t elements = 0;
-    for (int i = 0; i < model->graph->n_outputs; i++)
+    size_t elements = output_elements(model->graph, 0);
+    for (int i = 1; i < model->graph->n_outputs; i++)
         elements += output_elements(model->graph, i);
     if (self != NULL)
         self->outputs = calloc((size_t)model->info.batch_max, elements * sizeof(float));
