@@ -1,0 +1,8 @@
+/* The kernels of cpu/simd on bf16 maps, compiled for AVX-512 with bf16 conversions. */
+#define SIMD_NAME(kernel) kernel##_bf16_amx
+#define SIMD_ISA SPOT_CPU_AMX
+#define SIMD_BF16 1
+
+#include "cpu/simd/simd.h"
+
+#include "cpu/simd/depthwise.inc"

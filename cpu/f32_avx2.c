@@ -1,0 +1,8 @@
+/* The kernels of cpu/simd on float32 maps, compiled for AVX2. */
+#define SIMD_NAME(kernel) kernel##_f32_avx2
+#define SIMD_ISA SPOT_CPU_AVX2
+
+#include "cpu/simd/simd.h"
+
+#include "cpu/simd/conv1x1.inc"
+#include "cpu/simd/depthwise.inc"

@@ -1,0 +1,8 @@
+/* The kernels of cpu/simd on float32 maps, compiled for any processor. */
+#define SIMD_NAME(kernel) kernel##_f32_portable
+#define SIMD_ISA SPOT_CPU_PORTABLE
+
+#include "cpu/simd/simd.h"
+
+#include "cpu/simd/conv1x1.inc"
+#include "cpu/simd/depthwise.inc"

@@ -1,0 +1,72 @@
+/* Vectors of 8 floats; see cpu/simd/simd.h. */
+#ifndef SPOT_CPU_SIMD_VECTOR_AVX2_H
+#define SPOT_CPU_SIMD_VECTOR_AVX2_H
+
+#include <immintrin.h>
+
+#define VF_LANES_LOG2 3
+enum { VF_LANES = 8 };
+typedef __m256 vf;
+
+SIMD_INLINE vf vf_load(const float *from) {
+    return _mm256_loadu_ps(from);
+}
+SIMD_INLINE void vf_store(float *to, vf x) {
+    _mm256_storeu_ps(to, x);
+}
+SIMD_INLINE vf vf_set(float x) {
+    return _mm256_set1_ps(x);
+}
+SIMD_INLINE vf vf_add(vf x, vf y) {
+    return _mm256_add_ps(x, y);
+}
+SIMD_INLINE vf vf_sub(vf x, vf y) {
+    return _mm256_sub_ps(x, y);
+}
+SIMD_INLINE vf vf_mul(vf x, vf y) {
+    return _mm256_mul_ps(x, y);
+}
+SIMD_INLINE vf vf_div(vf x, vf y) {
+    return _mm256_div_ps(x, y);
+}
+SIMD_INLINE vf vf_fma(vf x, vf y, vf z) {
+    return _mm256_fmadd_ps(x, y, z);
+}
+SIMD_INLINE vf vf_max(vf x, vf y) {
+    return _mm256_max_ps(x, y);
+}
+SIMD_INLINE vf vf_min(vf x, vf y) {
+    return _mm256_min_ps(x, y);
+}
+
+/* a where x > limit, else b. */
+SIMD_INLINE vf vf_above(vf x, float limit, vf a, vf b) {
+    return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, vf_set(limit), _CMP_GT_OQ));
+}
+
+/* 2^n * x for whole n, -126 to 127. */
+SIMD_INLINE vf vf_scale2(vf x, vf n) {
+    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+}
+SIMD_INLINE vf vf_round(vf x) {
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* x[0] y[0] x[1] y[1] … : the first and the second half of the interleaved pair. */
+SIMD_INLINE void vf_interleave(vf x, vf y, vf *first, vf *second) {
+    vf low = _mm256_unpacklo_ps(x, y), high = _mm256_unpackhi_ps(x, y);
+    *first = _mm256_permute2f128_ps(low, high, 0x20);
+    *second = _mm256_permute2f128_ps(low, high, 0x31);
+}
+
+/* The first `count` lanes (0 or less: none; 8 or more: all), the others zero. */
+SIMD_INLINE vf vf_first(vf x, int count) {
+    __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lane);
+    return _mm256_and_ps(x, _mm256_castsi256_ps(mask));
+}
+
+#include "cpu/simd/vector_activate.h"
+
+#endif
