@@ -14,6 +14,7 @@
 #include "core/candidates.h"
 #include "core/ops/nms.h"
 #include "core/ops/preprocess.h"
+#include "server/device.h"
 #include "tests/support/run_op.h"
 
 enum { PATH_BYTES = 512 };
@@ -26,6 +27,7 @@ void golden_need_shared(void) {
 }
 
 void golden_need_backend(const char *backend) {
+    spot_device_register_backends();
     if (spot_backend_find(backend) != NULL)
         return;
     print_message("skipped: there is no backend %s\n", backend);
@@ -281,6 +283,7 @@ struct golden_model golden_model_load(const char *backend, enum spot_precision p
                                       struct spot_detector_options build) {
     struct golden_model loaded = {0};
     struct spot_error error;
+    spot_device_register_backends();
     const struct spot_model_options options = {
         .detector = detector, .weights = weights, .precision = precision, .build = build};
     if (spot_device_open(backend, NULL, &loaded.device, &error) != SPOT_OK ||
