@@ -29,6 +29,8 @@ static void parameters_and_multiply_adds_are_the_published_ones(void **state) {
         const char *detector;
         uint64_t parameters, macs;
     } expected[] = {
+        {"light-head-rcnn-l", 67946695, 315360486400},
+        {"light-head-rcnn-s", 5007231, 7091266080},
         {"nanodet-m-320", 941818, 342223200},
         {"nanodet-m-416", 941818, 578357208},
         {"nanodet-m-0.5x-320", 266952, 138672000},
