@@ -93,7 +93,8 @@ static void print_lines(const struct detect *detect, const char *path,
 static json_t *result_json(const struct detect *detect, const struct spot_worker *worker,
                            const struct outcome *outcome, const char *path) {
     if (outcome->error.status != SPOT_OK)
-        return spot_error_json(spot_status_name(outcome->error.status), outcome->error.text, path);
+        return spot_error_json(spot_status_name(outcome->error.status), outcome->error.text, NULL,
+                               path);
     struct spot_result result = {.id = path,
                                  .model = detect->entry->name,
                                  .info = spot_model_info(detect->model),

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/utf8.h"
+
 static atomic_int least_level = SPOT_LOG_INFO;
 static atomic_int line_format = SPOT_LOG_LOGFMT;
 
@@ -42,27 +44,9 @@ static void put_text(struct line *line, const char *text) {
     put(line, text, strlen(text));
 }
 
-/*
- * The bytes of the UTF-8 character at text, or 0 when there is none: broken, over-long, a
- * surrogate, or beyond U+10FFFF.
- */
-static size_t character_length(const unsigned char *text) {
-    if (text[0] < 0x80)
-        return 1;
-    size_t length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-    if (text[0] < 0xc2 || text[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    bool over_long = (text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xf0 && text[1] < 0x90);
-    bool beyond = (text[0] == 0xed && text[1] > 0x9f) || (text[0] == 0xf4 && text[1] > 0x8f);
-    return over_long || beyond ? 0 : length;
-}
-
 /* Writes one character of text as it may stand between quotes; returns the bytes it took there. */
 static size_t put_character(struct line *line, const unsigned char *text) {
-    size_t length = character_length(text);
+    size_t length = spot_utf8_length(text);
     char escape[8];
     if (length == 0) {
         put_text(line, "\\ufffd");

@@ -3,6 +3,10 @@
 
 #include <math.h>
 
+#include "server/utf8.h"
+
+enum { TEXT_MAX = 2048 }; /* bytes of an id or message */
+
 static json_t *rounded(double value, double steps) {
     return json_real(round(value * steps) / steps);
 }
@@ -50,10 +54,19 @@ static json_t *timing_json(const struct spot_timing *timing) {
     return object;
 }
 
+/* A text from outside; NULL for NULL. */
+static json_t *text_json(const char *text) {
+    char clean[TEXT_MAX];
+    if (text == NULL)
+        return NULL;
+    spot_utf8_clean(text, clean, sizeof clean);
+    return json_string(clean);
+}
+
 json_t *spot_result_json(const struct spot_result *result) {
     const struct spot_model_info *info = result->info;
-    return json_pack("{s:s*, s:{s:s, s:s, s:s}, s:s, s:{s:i, s:i, s:s}, s:o, s:i, s:o, s:{s:i}}",
-                     "id", result->id, "model", "name", result->model, "detector",
+    return json_pack("{s:o*, s:{s:s, s:s, s:s}, s:s, s:{s:i, s:i, s:s}, s:o, s:i, s:o, s:{s:i}}",
+                     "id", text_json(result->id), "model", "name", result->model, "detector",
                      info->detector->name, "digest", result->digest, "backend", result->backend,
                      "image", "width", result->width, "height", result->height, "format",
                      spot_image_format_name(result->format), "detections",
@@ -62,6 +75,8 @@ json_t *spot_result_json(const struct spot_result *result) {
                      "size", result->batch_size);
 }
 
-json_t *spot_error_json(const char *code, const char *message, const char *id) {
-    return json_pack("{s:{s:s, s:s}, s:s*}", "error", "code", code, "message", message, "id", id);
+json_t *spot_error_json(const char *code, const char *message, json_t *detail, const char *id) {
+    return json_pack("{s:{s:s, s:o, s:o}, s:o*}", "error", "code", code, "message",
+                     text_json(message), "detail", detail != NULL ? detail : json_object(), "id",
+                     text_json(id));
 }

@@ -45,8 +45,11 @@ json_t *spot_result_json(const struct spot_result *result);
 json_t *spot_detections_json(const struct spot_detections *detections,
                              const char *const *class_names);
 
-/* {"error": {"code": …, "message": …}, "id": …}; id may be NULL. Or NULL. */
-json_t *spot_error_json(const char *code, const char *message, const char *id);
+/*
+ * {"error": {"code": …, "message": …, "detail": {…}}, "id": …}, or NULL. Takes detail, an object;
+ * NULL for an empty one. id may be NULL. Broken UTF-8 in texts is replaced.
+ */
+json_t *spot_error_json(const char *code, const char *message, json_t *detail, const char *id);
 
 #ifdef __cplusplus
 }

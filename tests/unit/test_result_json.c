@@ -73,9 +73,9 @@ static void what_there_was_not_is_left_out(void **state) {
     assert_null(json_object_get(json, "id"));
     assert_int_equal(json_object_size(json_object_get(json, "timing_ms")), 2);
     json_decref(json);
-    char *text = written(spot_error_json("image_unreadable", "it is damaged", NULL));
+    char *text = written(spot_error_json("image_unreadable", "it is damaged", NULL, NULL));
     assert_string_equal(
-        text, "{\"error\":{\"code\":\"image_unreadable\",\"message\":\"it is damaged\"}}");
+        text, "{\"error\":{\"code\":\"image_unreadable\",\"message\":\"it is damaged\",\"detail\":{}}}");
     free(text);
 }
 
