@@ -1,0 +1,192 @@
+/* Loading models into service, the batcher's way to run them, and their references. */
+#include "server/served.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/clock.h"
+
+enum {
+    MEASURE_SIZES = 8,   /* batch sizes that are measured */
+    MEASURE_ROUNDS = 3,  /* times each; the fastest counts, the first warms caches */
+    MEASURE_PICTURE = 64 /* pixels a side of the picture it is done with */
+};
+
+static enum spot_status new_lane(void *model, void **lane, struct spot_error *error) {
+    struct spot_model_lane *made = NULL;
+    enum spot_status status = spot_model_lane_new(model, &made, error);
+    *lane = made;
+    return status;
+}
+
+static void free_lane(void *lane) {
+    struct spot_model_lane *made = lane;
+    spot_model_lane_free(&made);
+}
+
+static enum spot_status run_jobs(void *lane, struct spot_job *const *jobs, int count,
+                                 struct spot_error *error) {
+    struct spot_request requests[SPOT_BATCH_MAX] = {0};
+    struct spot_detections results[SPOT_BATCH_MAX] = {0};
+    for (int i = 0; i < count; i++) {
+        requests[i] = jobs[i]->request;
+        results[i] = jobs[i]->result;
+    }
+    enum spot_status status = spot_model_submit(lane, requests, count, error);
+    if (status == SPOT_OK)
+        status = spot_model_wait(lane, results, error);
+    for (int i = 0; i < count && status == SPOT_OK; i++)
+        jobs[i]->result.count = results[i].count;
+    return status;
+}
+
+static const struct spot_engine model_engine = {new_lane, free_lane, run_jobs};
+
+/* Runs batches of a grey picture to learn what they cost, and to touch all memory once. */
+static enum spot_status measure(struct spot_served *served, struct spot_error *error) {
+    enum { SIDE = MEASURE_PICTURE };
+    static uint8_t grey[SIDE * SIDE * 3];
+    struct spot_request requests[SPOT_BATCH_MAX] = {0};
+    struct spot_model_lane *lane = NULL;
+    int sizes[MEASURE_SIZES], count = 0;
+    uint64_t costs_us[MEASURE_SIZES];
+    for (int i = 0; i < served->info->batch_max; i++) {
+        requests[i] = served->defaults;
+        requests[i].picture = (struct spot_picture){grey, SIDE, SIDE, SIDE * 3};
+    }
+    enum spot_status status = spot_model_lane_new(served->model, &lane, error);
+    for (int size = 1; status == SPOT_OK && count < MEASURE_SIZES;) {
+        uint64_t best_us = SPOT_NEVER;
+        for (int round = 0; status == SPOT_OK && round < MEASURE_ROUNDS; round++) {
+            uint64_t start_us = spot_clock_us();
+            status = spot_model_submit(lane, requests, size, error);
+            if (status == SPOT_OK)
+                status = spot_model_wait(lane, NULL, error);
+            uint64_t took_us = spot_clock_us() - start_us;
+            best_us = took_us < best_us ? took_us : best_us;
+        }
+        sizes[count] = size;
+        costs_us[count++] = best_us;
+        if (size == served->info->batch_max)
+            break;
+        size = 2 * size < served->info->batch_max ? 2 * size : served->info->batch_max;
+    }
+    spot_model_lane_free(&lane);
+    if (status == SPOT_OK)
+        spot_station_set_costs(served->station, sizes, costs_us, count);
+    return status;
+}
+
+static enum spot_status load_model(struct spot_served *served,
+                                   const struct spot_served_context *context,
+                                   const struct spot_model_entry *entry, struct spot_error *error) {
+    struct spot_model_options options = spot_model_setup(entry);
+    if (!context->batch_pays)
+        options.batch_max = 1;
+    enum spot_status status = spot_file_digest(entry->weights, served->digest, error);
+    if (status == SPOT_OK)
+        status = spot_model_load(context->device, &options, &served->model, error);
+    if (status != SPOT_OK)
+        return status;
+    served->info = spot_model_info(served->model);
+    spot_model_setup_request(entry, served->model, &served->defaults);
+    return SPOT_OK;
+}
+
+static enum spot_status open_station(struct spot_served *served,
+                                     const struct spot_served_context *context,
+                                     const struct spot_model_entry *entry,
+                                     struct spot_error *error) {
+    struct spot_line_options line = {
+        .batch_max = served->info->batch_max,
+        .batches_max = context->batch_pays ? entry->instances : 0,
+        .batch_pays = context->batch_pays,
+        .delay_us_max = (uint64_t)(entry->batch.max_delay_ms * 1000),
+    };
+    enum spot_status status = spot_station_open(context->batcher, &model_engine, served->model,
+                                                &line, &served->station, error);
+    return status == SPOT_OK ? measure(served, error) : status;
+}
+
+static void release_model(struct spot_served **served) {
+    struct spot_served *self = *served;
+    *served = NULL;
+    if (self == NULL || atomic_fetch_sub(&self->references, 1) > 1)
+        return;
+    spot_station_close(&self->station);
+    spot_model_free(&self->model);
+    free(self->name);
+    free(self->detector);
+    free(self);
+}
+
+static enum spot_status serve_model(const struct spot_served_context *context,
+                                    const struct spot_model_entry *entry,
+                                    struct spot_served **served, struct spot_error *error) {
+    struct spot_served *self = calloc(1, sizeof *self);
+    enum spot_status status = SPOT_NO_MEMORY;
+    if (self != NULL) {
+        atomic_init(&self->references, 1);
+        self->backend = context->backend;
+        self->name = strdup(entry->name);
+        self->detector = strdup(entry->detector);
+    }
+    if (self == NULL || self->name == NULL || self->detector == NULL)
+        spot_fail(error, status, "out of memory");
+    else
+        status = load_model(self, context, entry, error);
+    if (status == SPOT_OK)
+        status = open_station(self, context, entry, error);
+    if (status != SPOT_OK) {
+        spot_error_prefix(error, "model '%s'", entry->name);
+        release_model(&self);
+        return status;
+    }
+    self->metrics = spot_metrics_model(context->metrics, self->name, self->info->class_names,
+                                       self->info->classes);
+    *served = self;
+    return SPOT_OK;
+}
+
+enum spot_status spot_served_load(const struct spot_served_context *context,
+                                  const struct spot_options *options, struct spot_served_set **set,
+                                  struct spot_error *error) {
+    struct spot_served_set *self = calloc(1, sizeof *self);
+    *set = NULL;
+    if (self == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "models: out of memory");
+    atomic_init(&self->references, 1);
+    enum spot_status status = SPOT_OK;
+    for (size_t i = 0; i < options->model_count && status == SPOT_OK; i++) {
+        status = serve_model(context, &options->models[i], &self->items[i], error);
+        self->count += status == SPOT_OK;
+    }
+    if (status != SPOT_OK)
+        spot_served_release(&self);
+    *set = self;
+    return status;
+}
+
+struct spot_served_set *spot_served_hold(struct spot_served_set *set) {
+    atomic_fetch_add(&set->references, 1);
+    return set;
+}
+
+void spot_served_release(struct spot_served_set **set) {
+    struct spot_served_set *self = *set;
+    *set = NULL;
+    if (self == NULL || atomic_fetch_sub(&self->references, 1) > 1)
+        return;
+    for (int i = 0; i < self->count; i++)
+        release_model(&self->items[i]);
+    free(self);
+}
+
+struct spot_served *spot_served_find(const struct spot_served_set *set, const char *name) {
+    if (name == NULL)
+        return set->count > 0 ? set->items[0] : NULL;
+    for (int i = 0; i < set->count; i++)
+        if (strcmp(set->items[i]->name, name) == 0)
+            return set->items[i];
+    return NULL;
+}
