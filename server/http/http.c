@@ -1,0 +1,321 @@
+/*
+ * libmicrohttpd's side: its callbacks, which run on the HTTP threads, and the life of the server.
+ *
+ * A request is one exchange. The access handler is called first with its headers, then with pieces
+ * of its body, then once the whole is there, and once more when a suspended connection was resumed.
+ */
+#include "server/http/http.h"
+
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/clock.h"
+#include "server/http/access.h"
+#include "server/http/exchange.h"
+#include "server/http/listen.h"
+#include "server/http/request.h"
+#include "server/http/routes.h"
+#include "server/http/task.h"
+#include "server/http/watch.h"
+#include "server/log.h"
+
+enum {
+    THREADS_DEFAULT = 2,
+    CONNECTION_MEMORY = 128 * 1024,    /* halves the cost of an upload, against 32 KiB */
+    IDLE_US = 75 * 1000 * 1000,        /* a connection between two requests */
+    SEND_US = 60 * 1000 * 1000,        /* for a client to read its reply */
+    UPLOAD_GRACE_US = 2 * 1000 * 1000, /* before the rate of an upload counts */
+    FLUSH_US = 1000 * 1000,            /* for the last replies before the end */
+    DRAIN_TICK_US = 5 * 1000,
+};
+
+struct spot_http {
+    const struct spot_options *options;
+    struct spot_service *service;
+    struct spot_watch *watch;
+    struct MHD_Daemon *daemon;
+    int socket; /* that listens; -1 when it no longer does */
+    char address[SPOT_ADDRESS_MAX];
+    atomic_size_t bytes_in_flight;
+    uint32_t id_prefix;
+    atomic_uint_fast64_t next_id;
+};
+
+const char *spot_http_address(const struct spot_http *http) {
+    return http->address;
+}
+
+const struct spot_options *spot_http_options(const struct spot_http *http) {
+    return http->options;
+}
+
+struct spot_service *spot_http_service(const struct spot_http *http) {
+    return http->service;
+}
+
+bool spot_http_reserve(struct spot_http *http, size_t bytes) {
+    size_t most = http->options->limits.bytes_in_flight;
+    size_t held = atomic_fetch_add(&http->bytes_in_flight, bytes);
+    if (held <= most && bytes <= most - held)
+        return true;
+    atomic_fetch_sub(&http->bytes_in_flight, bytes);
+    return false;
+}
+
+void spot_http_unreserve(struct spot_http *http, size_t bytes) {
+    atomic_fetch_sub(&http->bytes_in_flight, bytes);
+}
+
+void spot_http_new_id(struct spot_http *http, char *id) {
+    snprintf(id, SPOT_REQUEST_ID_MAX + 1, "%08" PRIx32 "-%" PRIxFAST64, http->id_prefix,
+             atomic_fetch_add(&http->next_id, 1));
+}
+
+static struct spot_watched *watched_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
+/* Until when the request must be there, by its size so far: total time, rate, client's deadline. */
+static void watch_upload(struct spot_exchange *exchange) {
+    const struct spot_options *options = exchange->http->options;
+    uint64_t late_us = exchange->begun_us + (uint64_t)options->limits.body_timeout_ms * 1000U;
+    size_t rate = options->limits.upload_bytes_per_s;
+    if (rate > 0) {
+        uint64_t by_rate_us =
+            exchange->begun_us + UPLOAD_GRACE_US + exchange->received_bytes * 1000000U / rate;
+        late_us = by_rate_us < late_us ? by_rate_us : late_us;
+    }
+    bool clients = exchange->deadline_us < late_us;
+    spot_watch_set(exchange->http->watch, exchange->watched, exchange,
+                   clients ? exchange->deadline_us : late_us,
+                   clients ? SPOT_PROBLEM_DEADLINE : SPOT_PROBLEM_SLOW_UPLOAD);
+}
+
+void spot_http_work(struct spot_exchange *exchange) {
+    exchange->worked = true;
+    MHD_suspend_connection(exchange->connection);
+    spot_exchange_turn(exchange, SPOT_ANSWERING, SPOT_WORKING);
+    spot_watch_set(exchange->http->watch, exchange->watched, exchange, exchange->deadline_us,
+                   SPOT_PROBLEM_DEADLINE);
+    spot_tasks_start(exchange);
+}
+
+/* Sends the reply that was made. */
+static enum MHD_Result send_reply(struct spot_exchange *exchange) {
+    uint64_t now_us = spot_clock_us();
+    if (exchange->route != NULL && exchange->route->takes_body &&
+        exchange->reply.server_timing[0] == '\0')
+        snprintf(exchange->reply.server_timing, SPOT_SERVER_TIMING_MAX, "total;dur=%.3f",
+                 (double)(now_us - exchange->begun_us) / 1000);
+    spot_watch_set(exchange->http->watch, exchange->watched, exchange, now_us + SEND_US,
+                   SPOT_PROBLEM_INTERNAL);
+    return spot_reply_send(exchange) ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result begin(struct spot_http *http, struct MHD_Connection *connection,
+                             const char *url, const char *method, void **context) {
+    struct spot_exchange *exchange = spot_exchange_new(http, connection, method, url);
+    if (exchange == NULL)
+        return MHD_NO;
+    *context = exchange;
+    exchange->watched = watched_of(connection);
+    if (exchange->watched == NULL)
+        return MHD_NO;
+    enum spot_request_next next = spot_request_begin(exchange);
+    if (next == SPOT_REQUEST_REPLY_NOW) {
+        spot_exchange_turn(exchange, SPOT_RECEIVING, SPOT_ANSWERING);
+        return send_reply(exchange);
+    }
+    watch_upload(exchange);
+    return MHD_YES;
+}
+
+/* Refuses a request in the middle of its body, and closes. */
+static enum MHD_Result cut_off(struct spot_exchange *exchange, enum spot_problem problem) {
+    if (spot_exchange_turn(exchange, SPOT_RECEIVING, SPOT_ANSWERING)) {
+        exchange->reply.code = spot_problem_status(problem);
+        exchange->reply.problem = spot_problem_code(problem);
+        spot_reply_send_raw(exchange->request_id, problem, exchange->watched->socket);
+    }
+    return MHD_NO;
+}
+
+static enum MHD_Result receive(struct spot_exchange *exchange, const char *bytes, size_t *size) {
+    struct spot_metrics *metrics = spot_service_metrics(exchange->http->service);
+    bool keep = exchange->reply.code == 0 && exchange->route->takes_body;
+    enum spot_status status = SPOT_OK;
+    exchange->received_bytes += *size;
+    if (keep)
+        status = spot_exchange_append(exchange, bytes, *size);
+    else if (exchange->received_bytes > exchange->http->options->limits.body_bytes)
+        status = SPOT_LIMIT;
+    *size = 0;
+    if (status == SPOT_LIMIT) {
+        spot_metrics_rejected(metrics, SPOT_REJECTED_TOO_LARGE);
+        return cut_off(exchange, SPOT_PROBLEM_BODY_TOO_LARGE);
+    }
+    if (status != SPOT_OK) {
+        spot_metrics_rejected(metrics, SPOT_REJECTED_MEMORY);
+        return cut_off(exchange, SPOT_PROBLEM_OUT_OF_MEMORY);
+    }
+    watch_upload(exchange);
+    return MHD_YES;
+}
+
+/* The whole request is there. */
+static enum MHD_Result run(struct spot_exchange *exchange) {
+    if (!spot_exchange_turn(exchange, SPOT_RECEIVING, SPOT_ANSWERING))
+        return MHD_NO; /* abandoned */
+    exchange->received_us = spot_clock_us();
+    spot_watch_set(exchange->http->watch, exchange->watched, exchange,
+                   exchange->received_us + SEND_US, SPOT_PROBLEM_INTERNAL);
+    if (exchange->reply.code == 0)
+        exchange->route->run(exchange);
+    return exchange->worked ? MHD_YES : send_reply(exchange);
+}
+
+/* The connection was resumed. */
+static enum MHD_Result answer(struct spot_exchange *exchange) {
+    if (exchange->failure == SPOT_CANCELLED)
+        return MHD_NO; /* nobody is there to read */
+    exchange->route->answer(exchange);
+    return send_reply(exchange);
+}
+
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *bytes,
+                              size_t *size, void **context) {
+    struct spot_exchange *exchange = *context;
+    (void)version;
+    if (exchange == NULL)
+        return begin(arg, connection, url, method, context);
+    if (exchange->worked)
+        return atomic_load(&exchange->state) == SPOT_WORKING ? MHD_YES : answer(exchange);
+    return *size > 0 ? receive(exchange, bytes, size) : run(exchange);
+}
+
+/* The reply was sent, or the connection broke. */
+static void completed(void *arg, struct MHD_Connection *connection, void **context,
+                      enum MHD_RequestTerminationCode how) {
+    struct spot_http *http = arg;
+    struct spot_exchange *exchange = *context;
+    (void)connection;
+    if (exchange == NULL)
+        return;
+    *context = NULL;
+    if (exchange->watched != NULL)
+        spot_watch_set(http->watch, exchange->watched, NULL, spot_clock_us() + IDLE_US,
+                       SPOT_PROBLEM_INTERNAL);
+    spot_access_done(exchange, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    spot_exchange_release(exchange);
+}
+
+static void connected(void *arg, struct MHD_Connection *connection, void **context,
+                      enum MHD_ConnectionNotificationCode what) {
+    struct spot_http *http = arg;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*context != NULL)
+            spot_watch_remove(http->watch, *context);
+        *context = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    uint64_t wait_us = (uint64_t)http->options->limits.header_timeout_ms * 1000U;
+    *context = spot_watch_add(http->watch, info->connect_fd, spot_clock_us() + wait_us);
+}
+
+static void log_library(void *arg, const char *format, va_list args) {
+    char text[256];
+    (void)arg;
+    if (!spot_log_enabled(SPOT_LOG_DEBUG))
+        return;
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = '\0';
+    spot_log(SPOT_LOG_DEBUG, spot_event("http_library"), spot_text("text", text));
+}
+
+static enum spot_status start_daemon(struct spot_http *http, struct spot_error *error) {
+    const struct spot_options *options = http->options;
+    unsigned threads =
+        options->listen.threads > 0 ? (unsigned)options->listen.threads : THREADS_DEFAULT;
+    unsigned connections = (unsigned)options->limits.connections;
+    if (threads > connections)
+        threads = connections;
+    struct MHD_OptionItem pool[] = {
+        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    if (threads == 1) /* the library takes no pool of one */
+        pool[0] = pool[1];
+    http->daemon = MHD_start_daemon(
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        handle, http, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET,
+        http->socket, MHD_OPTION_NOTIFY_COMPLETED, completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+        connected, http, MHD_OPTION_CONNECTION_LIMIT, connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)options->limits.connections_per_address,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+    return http->daemon != NULL ? SPOT_OK
+                                : spot_fail(error, SPOT_IO, "http: the threads cannot start");
+}
+
+enum spot_status spot_http_start(const struct spot_options *options, struct spot_service *service,
+                                 struct spot_http **http, struct spot_error *error) {
+    struct spot_http *self = calloc(1, sizeof *self);
+    *http = NULL;
+    if (self == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "http: out of memory");
+    self->options = options;
+    self->service = service;
+    if (getrandom(&self->id_prefix, sizeof self->id_prefix, 0) != sizeof self->id_prefix)
+        self->id_prefix = (uint32_t)spot_clock_us();
+    enum spot_status status =
+        spot_listen(options->listen.address, options->listen.port, &self->socket, self->address,
+                    sizeof self->address, error);
+    if (status == SPOT_OK)
+        status = spot_watch_start(service, &self->watch, error);
+    if (status == SPOT_OK)
+        status = start_daemon(self, error);
+    if (status != SPOT_OK)
+        spot_http_stop(&self);
+    *http = self;
+    return status;
+}
+
+static void wait_for_exchanges(struct spot_http *http, uint64_t wait_us) {
+    uint64_t until_us = spot_clock_us() + wait_us;
+    while (spot_watch_count(http->watch) > 0 && spot_clock_us() < until_us)
+        usleep(DRAIN_TICK_US);
+}
+
+void spot_http_drain(struct spot_http *http, uint64_t wait_us) {
+    wait_for_exchanges(http, wait_us);
+    spot_watch_finish_all(http->watch, SPOT_DEADLINE);
+    wait_for_exchanges(http, FLUSH_US);
+}
+
+void spot_http_stop(struct spot_http **http) {
+    struct spot_http *self = *http;
+    *http = NULL;
+    if (self == NULL)
+        return;
+    if (self->daemon != NULL) {
+        MHD_quiesce_daemon(self->daemon);
+        spot_watch_finish_all(self->watch, SPOT_DEADLINE); /* stopping must find none suspended */
+        wait_for_exchanges(self, FLUSH_US);
+        MHD_stop_daemon(self->daemon);
+    }
+    spot_watch_stop(&self->watch);
+    if (self->socket >= 0)
+        close(self->socket);
+    free(self);
+}

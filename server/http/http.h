@@ -1,0 +1,59 @@
+/*
+ * The HTTP server: libmicrohttpd's threads, the connections and what watches over them.
+ *
+ * Threads of its own: listen.threads that read requests and write replies, and the watch.
+ */
+#ifndef SPOT_SERVER_HTTP_HTTP_H
+#define SPOT_SERVER_HTTP_HTTP_H
+
+#include <stddef.h>
+
+#include "server/options.h"
+#include "server/service.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct spot_http;
+struct spot_exchange;
+
+enum { SPOT_ADDRESS_MAX = 96 }; /* bytes of "[::1]:8080" */
+
+/* Listens and answers. Options and service are borrowed until it is freed. */
+enum spot_status spot_http_start(const struct spot_options *options, struct spot_service *service,
+                                 struct spot_http **http, struct spot_error *error);
+
+/* Where it listens: "127.0.0.1:8080", with the real port. */
+const char *spot_http_address(const struct spot_http *http);
+
+/*
+ * Waits until what is in flight is answered, at most `wait_us`; what is left then is answered
+ * with 504. New detections are refused all the while (the service is draining or dead).
+ */
+void spot_http_drain(struct spot_http *http, uint64_t wait_us);
+
+/* Closes every connection, ends the threads, frees. NULL is accepted. */
+void spot_http_stop(struct spot_http **http);
+
+/* For the files of this folder. */
+const struct spot_options *spot_http_options(const struct spot_http *http);
+struct spot_service *spot_http_service(const struct spot_http *http);
+
+/* Writes a new request id (SPOT_REQUEST_ID_MAX + 1 bytes). */
+void spot_http_new_id(struct spot_http *http, char *id);
+
+/*
+ * Suspends the connection of an exchange that is ANSWERING and sends its tasks on their way.
+ * HTTP thread only.
+ */
+void spot_http_work(struct spot_exchange *exchange);
+
+/* Counts bytes as in flight; false, counting nothing, beyond limits.bytes_in_flight. */
+bool spot_http_reserve(struct spot_http *http, size_t bytes);
+void spot_http_unreserve(struct spot_http *http, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

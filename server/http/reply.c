@@ -1,0 +1,130 @@
+/* The table of problems, and sending. */
+#include "server/http/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "server/http/exchange.h"
+#include "server/result_json.h"
+#include "server/text.h"
+
+static const struct {
+    int status;
+    const char *code, *message;
+} problems[SPOT_PROBLEM_COUNT] = {
+    [SPOT_PROBLEM_BAD_REQUEST] = {400, "bad_request", "the request is malformed"},
+    [SPOT_PROBLEM_INVALID_PARAMETER] = {400, "invalid_parameter", "a parameter is not allowed"},
+    [SPOT_PROBLEM_INVALID_BODY] = {400, "invalid_body", "the body is damaged"},
+    [SPOT_PROBLEM_EMPTY_BODY] = {400, "empty_body", "the body is empty"},
+    [SPOT_PROBLEM_NOT_FOUND] = {404, "not_found", "there is nothing at this path"},
+    [SPOT_PROBLEM_MODEL_NOT_FOUND] = {404, "model_not_found", "there is no such model"},
+    [SPOT_PROBLEM_METHOD] = {405, "method_not_allowed", "the method is not for this path"},
+    [SPOT_PROBLEM_SLOW_UPLOAD] = {408, "upload_too_slow", "the request arrived too slowly"},
+    [SPOT_PROBLEM_LENGTH_REQUIRED] = {411, "length_required",
+                                      "the request has neither Content-Length nor chunks"},
+    [SPOT_PROBLEM_BODY_TOO_LARGE] = {413, "body_too_large", "the body is too large"},
+    [SPOT_PROBLEM_TOO_MANY_IMAGES] = {413, "too_many_images", "there are too many pictures"},
+    [SPOT_PROBLEM_IMAGE_TOO_LARGE] = {413, "image_too_large", "the picture is too large"},
+    [SPOT_PROBLEM_IMAGE_TYPE] = {415, "unsupported_image_type",
+                                 "the picture is no JPEG, PNG or WebP"},
+    [SPOT_PROBLEM_INVALID_IMAGE] = {422, "invalid_image", "the picture cannot be decoded"},
+    [SPOT_PROBLEM_HEADERS_TOO_LARGE] = {431, "headers_too_large", "the headers are too large"},
+    [SPOT_PROBLEM_INTERNAL] = {500, "internal", "the server has a defect"},
+    [SPOT_PROBLEM_NOT_READY] = {503, "not_ready", "the server is not ready"},
+    [SPOT_PROBLEM_QUEUE_FULL] = {503, "queue_full", "the queue is full"},
+    [SPOT_PROBLEM_OUT_OF_MEMORY] = {503, "out_of_memory", "the server is short of memory"},
+    [SPOT_PROBLEM_DEVICE] = {503, "device_failed", "the device failed; the server will restart"},
+    [SPOT_PROBLEM_DEADLINE] = {504, "deadline_exceeded",
+                               "the deadline passed before the answer was there"},
+};
+
+int spot_problem_status(enum spot_problem problem) {
+    return problems[problem].status;
+}
+
+const char *spot_problem_code(enum spot_problem problem) {
+    return problems[problem].code;
+}
+
+const char *spot_problem_message(enum spot_problem problem) {
+    return problems[problem].message;
+}
+
+void spot_reply_bytes(struct spot_exchange *exchange, int code, const char *type, void *bytes,
+                      size_t size) {
+    struct spot_reply *reply = &exchange->reply;
+    free(reply->body);
+    reply->code = bytes != NULL ? code : 500;
+    reply->type = type;
+    reply->body = bytes;
+    reply->size = bytes != NULL ? size : 0;
+}
+
+void spot_reply_json(struct spot_exchange *exchange, int code, json_t *object) {
+    char *text = json_dumps(object, JSON_COMPACT | SPOT_RESULT_JSON_FLAGS);
+    json_decref(object);
+    spot_reply_bytes(exchange, code, "application/json", text, text != NULL ? strlen(text) : 0);
+}
+
+void spot_reply_problem(struct spot_exchange *exchange, enum spot_problem problem, json_t *detail,
+                        const char *format, ...) {
+    char message[sizeof(struct spot_error)];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    spot_reply_json(
+        exchange, problems[problem].status,
+        spot_error_json(problems[problem].code, message, detail, spot_exchange_id(exchange)));
+    exchange->reply.problem = problems[problem].code;
+    if (exchange->reply.code == 503 && exchange->reply.retry_after_s == 0)
+        exchange->reply.retry_after_s = 1;
+}
+
+bool spot_reply_send(struct spot_exchange *exchange) {
+    struct spot_reply *reply = &exchange->reply;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        return false;
+    reply->body = NULL; /* the response frees it */
+    MHD_add_response_header(response, "Content-Type", reply->type);
+    MHD_add_response_header(response, "X-Request-Id", exchange->request_id);
+    if (reply->server_timing[0] != '\0')
+        MHD_add_response_header(response, "Server-Timing", reply->server_timing);
+    if (reply->allow != NULL)
+        MHD_add_response_header(response, "Allow", reply->allow);
+    if (reply->code == 503) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);
+        MHD_add_response_header(response, "Retry-After", seconds);
+    }
+    if (spot_service_state(spot_http_service(exchange->http)) != SPOT_SERVICE_READY)
+        MHD_add_response_header(response, "Connection", "close");
+    enum MHD_Result queued =
+        MHD_queue_response(exchange->connection, (unsigned)reply->code, response);
+    MHD_destroy_response(response);
+    return queued == MHD_YES;
+}
+
+void spot_reply_send_raw(const char *request_id, enum spot_problem problem, int socket) {
+    json_t *object =
+        spot_error_json(problems[problem].code, problems[problem].message, NULL, request_id);
+    char *body = json_dumps(object, JSON_COMPACT);
+    struct spot_text text = {0};
+    int status = problems[problem].status;
+    spot_text_print(&text,
+                    "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nX-Request-Id: %s\r\n%s"
+                    "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                    status, MHD_get_reason_phrase_for((unsigned)status), request_id,
+                    status == 503 ? "Retry-After: 1\r\n" : "", body != NULL ? strlen(body) : 0,
+                    body != NULL ? body : "");
+    if (!text.failed) /* what does not fit into the socket's buffer at once is lost: a courtesy */
+        (void)!send(socket, text.data, text.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    spot_text_free(&text);
+    free(body);
+    json_decref(object);
+}

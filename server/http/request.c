@@ -1,0 +1,156 @@
+/*
+ * Checks of a request's head. libmicrohttpd takes some requests that others would read
+ * differently, which lets an attacker smuggle one request inside another through a proxy: those
+ * are refused here. RFC 9112 sections 5.1, 5.2, 6.1 and 6.3.
+ */
+#include "server/http/request.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/http/routes.h"
+
+enum { HEADERS_MAX = 100 };
+
+static const char token_characters[] =
+    "!#$%&'*+-.^_`|~0123456789"
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+/* What the headers say about where the request ends. */
+struct head {
+    int count, hosts, lengths, encodings;
+    const char *length, *encoding;
+    const char *fault; /* what is wrong, or NULL */
+};
+
+/*
+ * libmicrohttpd 0.9.75 appends a folded line to the *name* of the header before it and moves the
+ * name elsewhere in memory. Otherwise name, colon, blanks and value follow one another there.
+ */
+static bool is_folded(const char *name, size_t name_size, const char *value) {
+#if MHD_VERSION < 0x00097701 /* later versions refuse folding by themselves */
+    if (value <= name + name_size)
+        return true;
+    for (const char *at = name + name_size + 1; at < value; at++)
+        if (*at != ' ' && *at != '\t')
+            return true;
+#else
+    (void)name, (void)name_size, (void)value;
+#endif
+    return false;
+}
+
+static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_size, const char *value, size_t value_size) {
+    struct head *head = arg;
+    (void)kind;
+    if (++head->count > HEADERS_MAX)
+        head->fault = "there are too many headers";
+    else if (name_size == 0 || strspn(name, token_characters) != name_size)
+        head->fault = "the name of a header is malformed";
+    else if (value == NULL || strlen(value) != value_size)
+        head->fault = "the value of a header holds a zero byte";
+    else if (is_folded(name, name_size, value))
+        head->fault = "a header goes on in a second line";
+    else if (strcasecmp(name, "Host") == 0)
+        head->hosts++;
+    else if (strcasecmp(name, "Content-Length") == 0)
+        head->lengths++, head->length = value;
+    else if (strcasecmp(name, "Transfer-Encoding") == 0)
+        head->encodings++, head->encoding = value;
+    return head->fault == NULL ? MHD_YES : MHD_NO;
+}
+
+static const char *find_fault(const struct head *head) {
+    if (head->fault != NULL)
+        return head->fault;
+    if (head->hosts > 1)
+        return "there is more than one Host";
+    if (head->lengths > 1)
+        return "there is more than one Content-Length";
+    if (head->lengths > 0 && head->encodings > 0)
+        return "there are both Content-Length and Transfer-Encoding";
+    if (head->encodings > 1 || (head->encodings == 1 && strcasecmp(head->encoding, "chunked") != 0))
+        return "Transfer-Encoding is not 'chunked'";
+    if (head->length != NULL &&
+        (head->length[0] == '\0' || head->length[strspn(head->length, "0123456789")] != '\0'))
+        return "Content-Length is not a number";
+    return NULL;
+}
+
+/* The client's X-Request-Id when it is a plain word, else one of ours. */
+static void take_ids(struct spot_exchange *exchange) {
+    const char *given = spot_exchange_header(exchange, "X-Request-Id");
+    const char *trace = spot_exchange_header(exchange, "traceparent");
+    static const char word[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        "-_.:+/=@";
+    size_t size = given != NULL ? strlen(given) : 0;
+    if (size > 0 && size <= SPOT_REQUEST_ID_MAX && strspn(given, word) == size)
+        strcpy(exchange->request_id, given);
+    else
+        spot_http_new_id(exchange->http, exchange->request_id);
+    if (trace != NULL && strlen(trace) <= SPOT_TRACEPARENT_MAX)
+        strcpy(exchange->traceparent, trace);
+}
+
+static size_t head_size(const struct spot_exchange *exchange) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info != NULL ? info->header_size : 0;
+}
+
+/* The body's size is known or bounded, and we have room for it; else makes a reply. */
+static bool accept_length(struct spot_exchange *exchange, const struct head *head) {
+    size_t most = spot_http_options(exchange->http)->limits.body_bytes;
+    struct spot_metrics *metrics = spot_service_metrics(spot_http_service(exchange->http));
+    uintmax_t length = head->length != NULL ? strtoumax(head->length, NULL, 10) : 0;
+    if (length > most) {
+        spot_metrics_rejected(metrics, SPOT_REJECTED_TOO_LARGE);
+        spot_reply_problem(exchange, SPOT_PROBLEM_BODY_TOO_LARGE,
+                           json_pack("{s:I}", "allowed", (json_int_t)most),
+                           "the body has %ju bytes; %zu are allowed", length, most);
+        return false;
+    }
+    if (exchange->reply.code == 0 && exchange->route->takes_body && length > 0 &&
+        !spot_exchange_expect(exchange, (size_t)length)) {
+        spot_metrics_rejected(metrics, SPOT_REJECTED_MEMORY);
+        spot_reply_problem(exchange, SPOT_PROBLEM_OUT_OF_MEMORY, NULL, "%s",
+                           spot_problem_message(SPOT_PROBLEM_OUT_OF_MEMORY));
+    }
+    return true;
+}
+
+enum spot_request_next spot_request_begin(struct spot_exchange *exchange) {
+    struct head head = {0};
+    size_t most = spot_http_options(exchange->http)->limits.header_bytes,
+           size = head_size(exchange);
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, take_header, &head);
+    take_ids(exchange);
+    const char *fault = find_fault(&head);
+    if (fault != NULL) {
+        spot_reply_problem(exchange, SPOT_PROBLEM_BAD_REQUEST, NULL, "%s", fault);
+        return SPOT_REQUEST_REPLY_NOW;
+    }
+    if (size > most) {
+        spot_reply_problem(exchange, SPOT_PROBLEM_HEADERS_TOO_LARGE,
+                           json_pack("{s:I}", "allowed", (json_int_t)most),
+                           "the headers have %zu bytes; %zu are allowed", size, most);
+        return SPOT_REQUEST_REPLY_NOW;
+    }
+    spot_route_find(exchange);
+    if (exchange->route != NULL && exchange->route->begin != NULL)
+        exchange->route->begin(exchange);
+    if (!accept_length(exchange, &head))
+        return SPOT_REQUEST_REPLY_NOW;
+    if (exchange->reply.code == 0 && exchange->route->takes_body && head.lengths == 0 &&
+        head.encodings == 0)
+        spot_reply_problem(exchange, SPOT_PROBLEM_LENGTH_REQUIRED, NULL, "%s",
+                           spot_problem_message(SPOT_PROBLEM_LENGTH_REQUIRED));
+    /* A client that waits for "100 Continue" need not send what nobody reads. */
+    bool asks = spot_exchange_header(exchange, "Expect") != NULL;
+    return exchange->reply.code != 0 && asks ? SPOT_REQUEST_REPLY_NOW : SPOT_REQUEST_RECEIVE;
+}
