@@ -9,6 +9,8 @@
 
 /* One line for each file cmd_<name>.c; help lists them in this order. */
 const struct spot_command spot_command_table[] = {
+    {"serve", "[OPTION]...", "Answer detection requests over HTTP.", SPOT_FOR_SERVE, 0, 0,
+     spot_cmd_serve},
     {"detect", "[OPTION]... IMAGE...",
      "Find objects in pictures; '-' is a picture on standard input.", SPOT_FOR_DETECT, 1,
      SPOT_ARGUMENTS_MAX, spot_cmd_detect},
@@ -16,6 +18,8 @@ const struct spot_command spot_command_table[] = {
      SPOT_FOR_BENCH, 0, 0, spot_cmd_bench},
     {"models", "[--json]", "List the built-in detectors and what they cost.", 0, 0, 0,
      spot_cmd_models},
+    {"health", "[--listen HOST:PORT]", "Ask a running server whether it is ready.", SPOT_FOR_HEALTH,
+     0, 0, spot_cmd_health},
     {"config", "--check FILE | --print [OPTION]...",
      "Check a config file, or print the configuration that is in force.", SPOT_FOR_CONFIG, 0, 0,
      spot_cmd_config},
