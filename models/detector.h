@@ -40,6 +40,11 @@ struct spot_detector_options {
     const char *variant; /* family's own switches, "roi=align,…", NULL for the defaults */
 };
 
+/* A size of network input, in pixels. */
+struct spot_canvas {
+    int width, height;
+};
+
 struct spot_family {
     const char *name;    /* "nanodet" */
     const char *summary; /* one line: design and source */
@@ -57,7 +62,19 @@ struct spot_family {
     /* The number of classes in these weights (0: not a file of this detector); NULL: default. */
     int (*classes)(const struct spot_detector *detector, const struct spot_weights *weights);
 
-    /* Builds everything into an empty graph; errors stick to the graph. */
+    /*
+     * Fills canvases[SPOT_CANVASES_MAX] with the sizes of network input that a model is compiled
+     * for, the detector's own first, and returns how many. A picture goes to the one on which it
+     * comes out largest, so what is found in it depends on nothing but itself. Switches in
+     * options->variant may change them; a wrong one is left to build. NULL: the detector's own.
+     */
+    int (*canvases)(const struct spot_detector *detector,
+                    const struct spot_detector_options *options, struct spot_canvas *canvases);
+
+    /*
+     * Builds everything into an empty graph, for the input size that the detector gives; errors
+     * stick to the graph.
+     */
     void (*build)(const struct spot_detector *detector, const struct spot_detector_options *options,
                   struct spot_graph *graph);
 };

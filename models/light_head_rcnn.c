@@ -18,8 +18,11 @@
  *   rpn=split|pair            order of the RPN's class channels (split)
  *   pre_nms=N, proposals=N    boxes before suppression (6000) and regions after it (1000)
  *   short_side=N, long_side=N of the resized picture: short to the first, long at most the second
+ *   canvas=WxH                one network input for all pictures, which are made to fit
  *
- * Whether boxes are per class or class-agnostic is in the weights.
+ * Without canvas a model has two network inputs, long x short and short x long, so that a picture
+ * is padded on one side only and neither its neighbours in a batch nor its orientation costs it
+ * pixels. Whether boxes are per class or class-agnostic is in the weights.
  */
 #include "core/ops/fully_connected.h"
 #include "core/ops/preprocess.h"
@@ -73,7 +76,8 @@ struct switches {
     int roi, align, relu, coding, rpn;
     int pre_nms, proposals;
     int short_side, long_side;
-    int stage4_stride_1; /* index of its choice: 0 for 2, 1 for 1 */
+    int canvas_width, canvas_height; /* 0: not given */
+    int stage4_stride_1;             /* index of its choice: 0 for 2, 1 for 1 */
 };
 
 static enum spot_status read_switches(const struct setting *setting, const char *text,
@@ -99,10 +103,24 @@ static enum spot_status read_switches(const struct setting *setting, const char 
         {"proposals", NULL, 1, 4096, &s->proposals, NULL},
         {"short_side", NULL, 64, 2048, &s->short_side, NULL},
         {"long_side", NULL, 64, 4096, &s->long_side, NULL},
+        {"canvas", NULL, 64, 4096, &s->canvas_width, &s->canvas_height},
         {"stage4_stride", stride, 0, 0, &s->stage4_stride_1, NULL}, /* of S only: the last */
     };
     int count = (int)(sizeof table / sizeof *table) - (setting->resnet != NULL);
     return spot_variant_parse(text, table, count, error);
+}
+
+static int canvases(const struct spot_detector *detector,
+                    const struct spot_detector_options *options, struct spot_canvas *list) {
+    struct switches s;
+    if (read_switches(detector->config, options->variant, &s, NULL) != SPOT_OK)
+        return 1; /* build says why */
+    list[0] = (struct spot_canvas){s.long_side, s.short_side};
+    list[1] = (struct spot_canvas){s.short_side, s.long_side};
+    if (s.canvas_width == 0)
+        return s.short_side == s.long_side ? 1 : 2;
+    list[0] = (struct spot_canvas){s.canvas_width, s.canvas_height};
+    return 1;
 }
 
 /* What the second half of the network reads, and what is worth looking at on the way. */
@@ -308,5 +326,6 @@ const struct spot_family spot_family_light_head_rcnn = {
     .detectors = detectors,
     .n_detectors = sizeof detectors / sizeof *detectors,
     .classes = classes,
+    .canvases = canvases,
     .build = build,
 };

@@ -32,12 +32,11 @@ static void fit_letterbox(const struct spot_preprocess *a, double w, double h, f
 }
 
 static void fit_top_left(const struct spot_preprocess *a, double w, double h, float *s) {
-    double factor = a->short_side / fmin(w, h);
-    if (factor * fmax(w, h) > a->long_side)
-        factor = a->long_side / fmax(w, h);
+    double factor = fmin(a->short_side / fmin(w, h), a->long_side / fmax(w, h));
+    factor = fmin(factor, fmin(a->width / w, a->height / h));
     double resized_w = fmax(1, rint(w * factor)), resized_h = fmax(1, rint(h * factor));
-    s[SPOT_SET_RESIZED_W] = (float)fmin(resized_w, a->width);
-    s[SPOT_SET_RESIZED_H] = (float)fmin(resized_h, a->height);
+    s[SPOT_SET_RESIZED_W] = (float)resized_w;
+    s[SPOT_SET_RESIZED_H] = (float)resized_h;
     s[SPOT_SET_PAD_X] = s[SPOT_SET_PAD_Y] = 0;
     s[SPOT_SET_SCALE_X] = s[SPOT_SET_SCALE_Y] = (float)(resized_h / h);
 }

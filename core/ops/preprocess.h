@@ -22,7 +22,8 @@ extern "C" {
 enum spot_preprocess_fit {
     SPOT_FIT_LETTERBOX, /* keep the aspect ratio, centre; odd pixels go right and below */
     SPOT_FIT_STRETCH,   /* to the whole input */
-    SPOT_FIT_TOP_LEFT,  /* short side to `short_side`, long side at most `long_side`, top left */
+    SPOT_FIT_TOP_LEFT,  /* top left; short side to `short_side`, but long side at most `long_side`
+                           and both within the input */
 };
 
 enum spot_preprocess_arithmetic {

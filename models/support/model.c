@@ -2,9 +2,9 @@
 #include "models/model.h"
 
 #include "core/candidates.h"
-#include "core/ops/preprocess.h"
 #include "models/safetensors.h"
 #include "models/support/labels.h"
+#include "models/support/network.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,21 +18,27 @@ struct spot_model {
     struct spot_detector detector;
     struct spot_safetensors file;       /* empty when the weights were given as tensors */
     const struct spot_weights *weights; /* of the file, or those given */
-    struct spot_graph *graph;
-    struct spot_program *program;
-    const struct spot_preprocess *preprocess; /* NULL when the graph takes tensors */
-    struct spot_arena arena;                  /* class names */
+    struct spot_network networks[SPOT_CANVASES_MAX];
+    int n_networks;
+    struct spot_arena arena; /* class names */
     const char **class_names;
+};
+
+/* What a lane has for one network, and the pictures of the batch under way that are that one's. */
+struct share {
+    struct spot_lane *lane;
+    struct spot_binding bindings[SPOT_BATCH_MAX];
+    int count;
+    float *outputs;
 };
 
 struct spot_model_lane {
     struct spot_model *model;
-    struct spot_lane *lane;
+    struct share shares[SPOT_CANVASES_MAX];
     struct spot_request requests[SPOT_BATCH_MAX];
     float settings[SPOT_BATCH_MAX][SPOT_SETTINGS];
-    struct spot_binding bindings[SPOT_BATCH_MAX];
-    int count; /* pictures of the batch under way */
-    float *outputs;
+    const struct spot_binding *bindings[SPOT_BATCH_MAX]; /* of each picture, in its share */
+    int count;                                           /* pictures of the batch under way */
 };
 
 /* Reads a labels file as text owned by the arena. */
@@ -115,23 +121,43 @@ static enum spot_status count_classes(struct spot_model *model, struct spot_erro
     return SPOT_OK;
 }
 
-static enum spot_status build_graph(struct spot_model *model,
-                                    const struct spot_model_options *options,
-                                    struct spot_error *error) {
-    model->graph = spot_graph_new(model->weights);
-    if (model->graph == NULL)
-        return spot_fail(error, SPOT_NO_MEMORY, "model: out of memory");
-    model->detector.family->build(&model->detector, &options->build, model->graph);
-    enum spot_status status = spot_graph_finish(model->graph, error);
-    if (status != SPOT_OK)
-        return status;
-    model->info.parameters = spot_graph_parameters(model->graph);
-    model->info.macs = spot_graph_macs(model->graph);
-    status = spot_graph_prepare(model->graph, error);
-    for (int i = 0; status == SPOT_OK && i < model->graph->n_nodes; i++)
-        if (model->graph->nodes[i]->op == &spot_op_preprocess)
-            model->preprocess = model->graph->nodes[i]->attrs;
+/* Builds and compiles a network for every canvas. */
+static enum spot_status make_networks(struct spot_model *model, struct spot_device *device,
+                                      const struct spot_model_options *options,
+                                      struct spot_error *error) {
+    struct spot_canvas canvases[SPOT_CANVASES_MAX];
+    struct spot_program_options program = {options->precision, model->info.batch_max};
+    int count = spot_network_canvases(&model->detector, &options->build, canvases);
+    enum spot_status status = SPOT_OK;
+    for (int i = 0; status == SPOT_OK && i < count; i++) {
+        struct spot_network *network = &model->networks[model->n_networks];
+        status = spot_network_build(&model->detector, &options->build, model->weights, canvases[i],
+                                    network, error);
+        if (status != SPOT_OK)
+            break;
+        model->n_networks++;
+        status = spot_network_compile(network, device, &program, error);
+    }
     return status;
+}
+
+static void describe(struct spot_model *model, const struct spot_device *device) {
+    struct spot_model_info *info = &model->info;
+    const struct spot_network *first = &model->networks[0];
+    model->detector.input_width = first->canvas.width;
+    model->detector.input_height = first->canvas.height;
+    info->detector = &model->detector;
+    info->class_names = model->class_names;
+    info->graph = first->graph;
+    info->parameters = first->parameters;
+    info->macs = first->macs;
+    for (int i = 0; i < model->n_networks; i++) {
+        struct spot_program_info program;
+        device->backend->program_describe(model->networks[i].program, &program);
+        info->program.precision = program.precision;
+        info->program.weight_bytes += program.weight_bytes;
+        info->program.lane_bytes += program.lane_bytes;
+    }
 }
 
 static enum spot_status load(struct spot_model *model, struct spot_device *device,
@@ -147,18 +173,10 @@ static enum spot_status load(struct spot_model *model, struct spot_device *devic
     if (status == SPOT_OK)
         status = name_classes(model, options, error);
     if (status == SPOT_OK)
-        status = build_graph(model, options, error);
-    if (status != SPOT_OK)
-        return status;
-    struct spot_program_options program = {options->precision, model->info.batch_max};
-    status = device->backend->compile(device, model->graph, &program, &model->program, error);
-    if (status != SPOT_OK)
-        return status;
-    device->backend->program_describe(model->program, &model->info.program);
-    model->info.detector = &model->detector;
-    model->info.class_names = model->class_names;
-    model->info.graph = model->graph;
-    return SPOT_OK;
+        status = make_networks(model, device, options, error);
+    if (status == SPOT_OK)
+        describe(model, device);
+    return status;
 }
 
 enum spot_status spot_model_load(struct spot_device *device,
@@ -185,9 +203,8 @@ void spot_model_free(struct spot_model **model) {
     *model = NULL;
     if (self == NULL)
         return;
-    if (self->program != NULL)
-        self->program->device->backend->program_free(self->program);
-    spot_graph_free(&self->graph);
+    for (int i = 0; i < self->n_networks; i++)
+        spot_network_free(&self->networks[i]);
     spot_safetensors_close(&self->file);
     spot_arena_free(&self->arena);
     free(self);
@@ -214,29 +231,35 @@ static size_t output_elements(const struct spot_graph *graph, int output) {
     return spot_shape_elements(&graph->outputs[output]->type.shape);
 }
 
+/* A lane of the backend, and memory for the outputs of a whole batch. */
+static enum spot_status share_init(struct share *share, const struct spot_network *network,
+                                   int batch_max, struct spot_error *error) {
+    size_t elements = output_elements(network->graph, 0);
+    for (int i = 1; i < network->graph->n_outputs; i++)
+        elements += output_elements(network->graph, i);
+    share->outputs = calloc((size_t)batch_max, elements * sizeof(float));
+    if (share->outputs == NULL)
+        return spot_fail(error, SPOT_NO_MEMORY, "model: out of memory for a lane");
+    float *next = share->outputs;
+    for (int b = 0; b < batch_max; b++) {
+        for (int i = 0; i < network->graph->n_outputs; i++) {
+            share->bindings[b].out[i] = next;
+            next += output_elements(network->graph, i);
+        }
+    }
+    return network->program->device->backend->lane_new(network->program, &share->lane, error);
+}
+
 enum spot_status spot_model_lane_new(struct spot_model *model, struct spot_model_lane **lane,
                                      struct spot_error *error) {
     struct spot_model_lane *self = calloc(1, sizeof *self);
     *lane = NULL;
-    size_t elements = output_elements(model->graph, 0);
-    for (int i = 1; i < model->graph->n_outputs; i++)
-        elements += output_elements(model->graph, i);
-    if (self != NULL)
-        self->outputs = calloc((size_t)model->info.batch_max, elements * sizeof(float));
-    if (self == NULL || self->outputs == NULL) {
-        free(self);
+    if (self == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "model: out of memory for a lane");
-    }
     self->model = model;
-    float *next = self->outputs;
-    for (int b = 0; b < model->info.batch_max; b++) {
-        for (int i = 0; i < model->graph->n_outputs; i++) {
-            self->bindings[b].out[i] = next;
-            next += output_elements(model->graph, i);
-        }
-    }
-    enum spot_status status =
-        model->program->device->backend->lane_new(model->program, &self->lane, error);
+    enum spot_status status = SPOT_OK;
+    for (int i = 0; status == SPOT_OK && i < model->n_networks; i++)
+        status = share_init(&self->shares[i], &model->networks[i], model->info.batch_max, error);
     if (status != SPOT_OK)
         spot_model_lane_free(&self);
     *lane = self;
@@ -248,37 +271,51 @@ void spot_model_lane_free(struct spot_model_lane **lane) {
     *lane = NULL;
     if (self == NULL)
         return;
-    if (self->lane != NULL)
-        self->lane->program->device->backend->lane_free(self->lane);
-    free(self->outputs);
+    for (int i = 0; i < self->model->n_networks; i++) {
+        struct share *share = &self->shares[i];
+        if (share->lane != NULL)
+            share->lane->program->device->backend->lane_free(share->lane);
+        free(share->outputs);
+    }
     free(self);
+}
+
+/* Fills the settings of picture b and puts it into the share of its network. */
+static void place(struct spot_model_lane *lane, int b) {
+    const struct spot_model *model = lane->model;
+    const struct spot_request *request = &lane->requests[b];
+    float *settings = lane->settings[b];
+    memset(settings, 0, sizeof lane->settings[b]);
+    settings[SPOT_SET_CONFIDENCE] = request->confidence;
+    settings[SPOT_SET_IOU] = request->iou;
+    int chosen = spot_network_choose(model->networks, model->n_networks, request->picture.width,
+                                     request->picture.height, settings);
+    struct share *share = &lane->shares[chosen];
+    struct spot_binding *binding = &share->bindings[share->count++];
+    bool takes_picture = model->networks[chosen].preprocess != NULL;
+    binding->in[0] = takes_picture ? (const void *)&request->picture : request->tensor;
+    binding->in[1] = settings;
+    lane->bindings[b] = binding;
 }
 
 enum spot_status spot_model_submit(struct spot_model_lane *lane,
                                    const struct spot_request *requests, int count,
                                    struct spot_error *error) {
-    const struct spot_model *model = lane->model;
+    for (int i = 0; i < lane->model->n_networks; i++)
+        lane->shares[i].count = 0;
     lane->count = count;
     for (int b = 0; b < count; b++) {
-        struct spot_request *request = &lane->requests[b];
-        float *settings = lane->settings[b];
-        *request = requests[b];
-        memset(settings, 0, sizeof lane->settings[b]);
-        settings[SPOT_SET_CONFIDENCE] = request->confidence;
-        settings[SPOT_SET_IOU] = request->iou;
-        settings[SPOT_SET_PICTURE_W] = settings[SPOT_SET_RESIZED_W] =
-            (float)model->detector.input_width;
-        settings[SPOT_SET_PICTURE_H] = settings[SPOT_SET_RESIZED_H] =
-            (float)model->detector.input_height;
-        settings[SPOT_SET_SCALE_X] = settings[SPOT_SET_SCALE_Y] = 1;
-        if (model->preprocess != NULL)
-            spot_preprocess_geometry(model->preprocess, request->picture.width,
-                                     request->picture.height, settings);
-        lane->bindings[b].in[0] = model->preprocess != NULL ? (const void *)&request->picture
-                                                            : (const void *)request->tensor;
-        lane->bindings[b].in[1] = settings;
+        lane->requests[b] = requests[b];
+        place(lane, b);
     }
-    return model->program->device->backend->submit(lane->lane, lane->bindings, count, error);
+    enum spot_status status = SPOT_OK;
+    for (int i = 0; status == SPOT_OK && i < lane->model->n_networks; i++) {
+        struct share *share = &lane->shares[i];
+        if (share->count > 0)
+            status = share->lane->program->device->backend->submit(share->lane, share->bindings,
+                                                                   share->count, error);
+    }
+    return status;
 }
 
 static int compare(float a, float b) {
@@ -325,12 +362,17 @@ static void collect(const struct spot_request *request, const float *settings, c
 
 enum spot_status spot_model_wait(struct spot_model_lane *lane, struct spot_detections *results,
                                  struct spot_error *error) {
-    enum spot_status status = lane->model->program->device->backend->wait(lane->lane, error);
+    enum spot_status status = SPOT_OK;
+    for (int i = 0; status == SPOT_OK && i < lane->model->n_networks; i++) {
+        struct share *share = &lane->shares[i];
+        if (share->count > 0)
+            status = share->lane->program->device->backend->wait(share->lane, error);
+    }
     for (int b = 0; status == SPOT_OK && results != NULL && b < lane->count; b++)
-        collect(&lane->requests[b], lane->settings[b], lane->bindings[b].out[0], &results[b]);
+        collect(&lane->requests[b], lane->settings[b], lane->bindings[b]->out[0], &results[b]);
     return status;
 }
 
 const float *spot_model_output(const struct spot_model_lane *lane, int index, int output) {
-    return lane->bindings[index].out[output];
+    return lane->bindings[index]->out[output];
 }
