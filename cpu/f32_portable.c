@@ -6,3 +6,6 @@
 
 #include "cpu/simd/conv1x1.inc"
 #include "cpu/simd/depthwise.inc"
+#include "cpu/simd/elementwise.inc"
+#include "cpu/simd/pool2d.inc"
+#include "cpu/simd/resize.inc"

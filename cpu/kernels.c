@@ -1,20 +1,35 @@
 /*
  * The kernels in order of preference: the first that matches a node computes it. Kernels of our own
- * for the best instruction set come first, then oneDNN, then portable C.
+ * for the best instruction set come first, then oneDNN, then portable C. What computes more nodes
+ * at once stands before what computes fewer.
  */
 #include "cpu/kernel.h"
 
-#define SIMD_KERNELS(X, suffix)                                                                    \
-    X(conv1x1##suffix) X(conv1x1_add##suffix) X(conv1x1_join##suffix) X(depthwise##suffix)
+/* cpu/simd, for maps of both element types */
+#define MAP_KERNELS(X, suffix)                                                                     \
+    X(resize##suffix)                                                                              \
+    X(depthwise##suffix)                                                                           \
+    X(pool2d##suffix)                                                                              \
+    X(add##suffix)                                                                                 \
+    X(activation##suffix)                                                                          \
+    X(batch_norm##suffix)
+
+#define F32_KERNELS(X, suffix)                                                                     \
+    X(conv1x1_join##suffix)                                                                        \
+    X(resize_add##suffix)                                                                          \
+    X(conv1x1_add##suffix)                                                                         \
+    X(conv1x1##suffix)                                                                             \
+    MAP_KERNELS(X, suffix)
 
 #if defined(__x86_64__)
 #define FAST_KERNELS(X)                                                                            \
-    X(conv1x1_amx)                                                                                 \
-    X(conv1x1_add_amx)                                                                             \
     X(conv1x1_join_amx)                                                                            \
-    X(depthwise_bf16_amx)                                                                          \
-    SIMD_KERNELS(X, _f32_avx512)                                                                   \
-    SIMD_KERNELS(X, _f32_avx2)
+    X(resize_add_bf16_amx)                                                                         \
+    X(conv1x1_add_amx)                                                                             \
+    X(conv1x1_amx)                                                                                 \
+    MAP_KERNELS(X, _bf16_amx)                                                                      \
+    F32_KERNELS(X, _f32_avx512)                                                                    \
+    F32_KERNELS(X, _f32_avx2)
 #else
 #define FAST_KERNELS(X)
 #endif
@@ -22,7 +37,11 @@
 #define ALL_KERNELS(X)                                                                             \
     FAST_KERNELS(X)                                                                                \
     X(onednn_conv)                                                                                 \
-    SIMD_KERNELS(X, _f32_portable)                                                                 \
+    F32_KERNELS(X, _f32_portable)                                                                  \
+    X(concat)                                                                                      \
+    X(split)                                                                                       \
+    X(channel_shuffle)                                                                             \
+    X(shuffle_join)                                                                                \
     X(generic) /* takes everything */
 
 #define DECLARE(name) extern const struct spot_cpu_kernel spot_cpu_kernel_##name;
