@@ -9,3 +9,5 @@
 #include "cpu/simd/elementwise.inc"
 #include "cpu/simd/pool2d.inc"
 #include "cpu/simd/resize.inc"
+#include "cpu/simd/stem.inc"
+#include "cpu/simd/stem_amx.inc"

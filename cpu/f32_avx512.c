@@ -4,8 +4,13 @@
 
 #include "cpu/simd/simd.h"
 
+#include "cpu/simd/product.inc"
+
 #include "cpu/simd/conv1x1.inc"
+
 #include "cpu/simd/depthwise.inc"
 #include "cpu/simd/elementwise.inc"
 #include "cpu/simd/pool2d.inc"
 #include "cpu/simd/resize.inc"
+#include "cpu/simd/stem.inc"
+#include "cpu/simd/stem_f32.inc"

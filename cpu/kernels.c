@@ -7,6 +7,8 @@
 
 /* cpu/simd, for maps of both element types */
 #define MAP_KERNELS(X, suffix)                                                                     \
+    X(stem_pool##suffix)                                                                           \
+    X(stem##suffix)                                                                                \
     X(resize##suffix)                                                                              \
     X(depthwise##suffix)                                                                           \
     X(pool2d##suffix)                                                                              \

@@ -205,6 +205,58 @@ static void padding_that_differs_by_side_agrees(void **state) {
     check_graph(graph, "padding that differs by side");
 }
 
+struct stem_case {
+    int channels, outs, kernel, stride, pad, height, width;
+    struct spot_pool2d pool;
+    enum spot_activation_kind activation;
+};
+
+/* A picture's first convolution with the pool after it. */
+static void check_stem(const struct stem_case *c) {
+    struct rig_random random = {11};
+    struct spot_graph *graph = spot_graph_new(NULL);
+    struct spot_value *x = map_input(graph, c->channels, c->height, c->width);
+    struct spot_value *weight =
+        rig_constant(graph, &random, "stem.weight",
+                     spot_shape4(c->outs, c->channels, c->kernel, c->kernel), 0.3F);
+    struct spot_value *bias = rig_constant(graph, &random, "stem.bias", spot_shape1(c->outs), 1);
+    struct spot_conv2d attrs = spot_conv2d_same(c->kernel, c->stride, 1, 1);
+    attrs.pad_top = attrs.pad_left = attrs.pad_bottom = attrs.pad_right = c->pad;
+    attrs.activation = (struct spot_activation){c->activation, 0.1F};
+    x = spot_pool2d(graph, spot_conv2d(graph, x, weight, bias, attrs), c->pool);
+    spot_graph_output(graph, rig_copy(graph, x), "y");
+    char what[160];
+    snprintf(what, sizeof what, "stem %d->%d k%d s%d p%d %dx%d, pool k%d s%d, %s", c->channels,
+             c->outs, c->kernel, c->stride, c->pad, c->height, c->width, c->pool.kernel,
+             c->pool.stride, spot_activation_name(c->activation));
+    check_graph(graph, what);
+}
+
+static void stems_with_their_pool_agree(void **state) {
+    (void)state;
+    static const struct spot_pool2d pools[] = {
+        {SPOT_POOL_MAX, 3, 2, 1, 1, 1, 1, false, false},
+        {SPOT_POOL_MAX, 2, 2, 0, 0, 0, 0, false, false},
+        {SPOT_POOL_MAX, 3, 2, 0, 0, 1, 1, true, false},
+        {SPOT_POOL_MAX, 3, 1, 1, 1, 1, 1, false, false},
+        {SPOT_POOL_AVERAGE, 2, 2, 0, 0, 0, 0, false, false}, /* which stays a step of its own */
+    };
+    static const struct stem_case cases[] = {
+        {.channels = 3, .outs = 24, .kernel = 3, .stride = 2, .pad = 1, .height = 64, .width = 64},
+        {.channels = 3, .outs = 24, .kernel = 3, .stride = 2, .pad = 1, .height = 13, .width = 71},
+        {.channels = 3, .outs = 58, .kernel = 3, .stride = 1, .pad = 0, .height = 9, .width = 35},
+        {.channels = 1, .outs = 17, .kernel = 5, .stride = 2, .pad = 2, .height = 20, .width = 15},
+        {.channels = 4, .outs = 33, .kernel = 7, .stride = 2, .pad = 3, .height = 16, .width = 18},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t p = 0; p < sizeof pools / sizeof *pools; p++) {
+            struct stem_case c = cases[i];
+            c.pool = pools[p];
+            c.activation = (enum spot_activation_kind)((2 * i + p) % SPOT_ACT_COUNT);
+            check_stem(&c);
+        }
+}
+
 /* Builds copy -> operator -> copy around what `apply` makes of a map. */
 static void check_map_op(const char *name, int channels, int height, int width,
                          struct spot_value *(*apply)(struct spot_graph *, struct spot_value *)) {
@@ -384,6 +436,7 @@ int main(void) {
         cmocka_unit_test(depthwise_convolutions_agree),
         cmocka_unit_test(all_other_convolutions_agree),
         cmocka_unit_test(padding_that_differs_by_side_agrees),
+        cmocka_unit_test(stems_with_their_pool_agree),
         cmocka_unit_test(pooling_agrees),
         cmocka_unit_test(resizing_agrees),
         cmocka_unit_test(additions_agree),
