@@ -8,9 +8,8 @@
 #ifndef SPOT_SERVER_SERVED_H
 #define SPOT_SERVER_SERVED_H
 
-#include <stdatomic.h>
-
 #include "models/model.h"
+#include "server/atomics.h"
 #include "server/batcher.h"
 #include "server/metrics.h"
 #include "server/model_setup.h"

@@ -17,8 +17,8 @@
 #define SPOT_SERVER_HTTP_EXCHANGE_H
 
 #include <microhttpd.h>
-#include <stdatomic.h>
 
+#include "server/atomics.h"
 #include "server/http/body.h"
 #include "server/http/http.h"
 #include "server/http/reply.h"
