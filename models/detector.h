@@ -37,7 +37,7 @@ struct spot_detector_options {
     bool raw_outputs;    /* gives the network's raw outputs in place of detections */
     bool all_classes;    /* one prior may report every class above the threshold (evaluation) */
     bool class_agnostic; /* boxes suppress each other across classes */
-    const char *variant; /* family's own switches, "roi=align,…", NULL for the defaults */
+    const char *variant; /* family's own switches, "roi=align,…"; NULL for the defaults */
 };
 
 /* A size of network input, in pixels. */
@@ -46,8 +46,9 @@ struct spot_canvas {
 };
 
 struct spot_family {
-    const char *name;    /* "nanodet" */
-    const char *summary; /* one line: design and source */
+    const char *name;     /* "nanodet" */
+    const char *summary;  /* one line: design and source */
+    const char *switches; /* names of those that options->variant may hold; NULL: it has none */
 
     /* The variants that `spotter models` lists, in order. */
     const struct spot_detector *detectors;

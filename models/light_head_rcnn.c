@@ -323,6 +323,9 @@ static const struct spot_detector detectors[] = {
 const struct spot_family spot_family_light_head_rcnn = {
     .name = "light-head-rcnn",
     .summary = "Light-Head R-CNN: two stages with a thin feature map (Li et al., 2017)",
+    .switches =
+        "roi, align, relu, coding, rpn, pre_nms, proposals, short_side, long_side, canvas, "
+        "stage4_stride",
     .detectors = detectors,
     .n_detectors = sizeof detectors / sizeof *detectors,
     .classes = classes,

@@ -38,7 +38,7 @@ struct spot_model_options spot_model_setup(const struct spot_model_entry *entry)
         .weights = entry->weights,
         .labels = entry->labels,
         .batch_max = entry->batch.max_size,
-        .build = {.class_agnostic = entry->class_agnostic},
+        .build = {.class_agnostic = entry->class_agnostic, .variant = entry->variant},
     };
     if (!spot_precision_parse(entry->precision, &options.precision))
         options.precision = SPOT_PRECISION_AUTO; /* the table of options allows no other word */

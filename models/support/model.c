@@ -127,12 +127,15 @@ static enum spot_status make_networks(struct spot_model *model, struct spot_devi
                                       struct spot_error *error) {
     struct spot_canvas canvases[SPOT_CANVASES_MAX];
     struct spot_program_options program = {options->precision, model->info.batch_max};
-    int count = spot_network_canvases(&model->detector, &options->build, canvases);
+    struct spot_detector_options build = options->build;
+    if (build.variant == NULL)
+        build.variant = spot_safetensors_metadata(&model->file, "variant");
+    int count = spot_network_canvases(&model->detector, &build, canvases);
     enum spot_status status = SPOT_OK;
     for (int i = 0; status == SPOT_OK && i < count; i++) {
         struct spot_network *network = &model->networks[model->n_networks];
-        status = spot_network_build(&model->detector, &options->build, model->weights, canvases[i],
-                                    network, error);
+        status = spot_network_build(&model->detector, &build, model->weights, canvases[i], network,
+                                    error);
         if (status != SPOT_OK)
             break;
         model->n_networks++;

@@ -36,7 +36,13 @@ enum spot_status spot_network_build(const struct spot_detector *detector,
                                     const struct spot_detector_options *options,
                                     const struct spot_weights *weights, struct spot_canvas canvas,
                                     struct spot_network *network, struct spot_error *error) {
-    *network = (struct spot_network){.canvas = canvas, .graph = spot_graph_new(weights)};
+    *network = (struct spot_network){.canvas = canvas};
+    if (detector->family->switches == NULL && options->variant != NULL &&
+        options->variant[0] != '\0')
+        return spot_fail(error, SPOT_INVALID,
+                         "variant: detector %s has no switches, '%.60s' is given", detector->name,
+                         options->variant);
+    network->graph = spot_graph_new(weights);
     if (network->graph == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "model: out of memory");
     enum spot_status status = build(detector, options, network, error);

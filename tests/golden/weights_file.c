@@ -10,9 +10,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-/* The JSON header: each tensor's dtype, shape and place; returned owned. */
-static char *header_of(const struct spot_weights *weights) {
+/* The JSON header: metadata, and each tensor's dtype, shape and place; returned owned. */
+static char *header_of(const struct spot_weights *weights, const char *key, const char *value) {
     json_t *header = json_object();
+    if (key != NULL)
+        json_object_set_new(header, "__metadata__", json_pack("{s:s}", key, value));
     size_t begin = 0;
     for (size_t i = 0; i < weights->count; i++) {
         const struct spot_weight *weight = &weights->items[i];
@@ -32,11 +34,16 @@ static char *header_of(const struct spot_weights *weights) {
 }
 
 void weights_file_write(const struct spot_weights *weights, char path[WEIGHTS_FILE_PATH_BYTES]) {
+    weights_file_write_metadata(weights, NULL, NULL, path);
+}
+
+void weights_file_write_metadata(const struct spot_weights *weights, const char *key,
+                                 const char *value, char path[WEIGHTS_FILE_PATH_BYTES]) {
     snprintf(path, WEIGHTS_FILE_PATH_BYTES, "/tmp/spotter-weights-XXXXXX");
     int fd = mkstemp(path);
     FILE *file = fd >= 0 ? fdopen(fd, "wb") : NULL;
     assert_non_null(file);
-    char *header = header_of(weights);
+    char *header = header_of(weights, key, value);
     uint64_t length = strlen(header); /* the machine's own order: little-endian, as floats below */
     assert_int_equal(fwrite(&length, sizeof length, 1, file), 1);
     assert_int_equal(fwrite(header, 1, length, file), length);

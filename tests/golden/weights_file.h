@@ -16,6 +16,10 @@ enum { WEIGHTS_FILE_PATH_BYTES = 64 };
  */
 void weights_file_write(const struct spot_weights *weights, char path[WEIGHTS_FILE_PATH_BYTES]);
 
+/* The same with one key of metadata, or none (NULL). */
+void weights_file_write_metadata(const struct spot_weights *weights, const char *key,
+                                 const char *value, char path[WEIGHTS_FILE_PATH_BYTES]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -12,6 +13,7 @@
 #include "models/support/made_weights.h"
 #include "models/support/network.h"
 #include "server/device.h"
+#include "tests/golden/weights_file.h"
 #include "tests/support/random.h"
 
 static const char detector_name[] = "light-head-rcnn-s";
@@ -101,6 +103,52 @@ static void a_wrong_switch_is_an_error_of_the_model(void **state) {
     assert_string_equal(error.text,
                         "variant: canvas is '2x2', allowed: two numbers AxB of 64 to 4096");
     assert_null(network.graph);
+}
+
+static void a_detector_without_switches_says_so(void **state) {
+    (void)state;
+    struct spot_detector detector;
+    assert_int_equal(spot_detector_find("nanodet-m-320", &detector, NULL), SPOT_OK);
+    const struct spot_detector_options options = {.variant = "roi=pool"};
+    struct spot_network network;
+    struct spot_error error = {SPOT_OK, ""};
+    assert_int_equal(spot_network_build(&detector, &options, NULL, (struct spot_canvas){320, 320},
+                                        &network, &error),
+                     SPOT_INVALID);
+    assert_string_equal(error.text,
+                        "variant: detector nanodet-m-320 has no switches, 'roi=pool' is given");
+}
+
+/* The width of the network input that a model has of this file with this option. */
+static int width_of(const char *path, const char *variant) {
+    struct spot_device *device;
+    struct spot_model *model;
+    struct spot_error error;
+    struct spot_model_options options = {.detector = detector_name, .weights = path};
+    options.build.variant = variant;
+    if (spot_device_open("null", NULL, &device, &error) != SPOT_OK ||
+        spot_model_load(device, &options, &model, &error) != SPOT_OK)
+        fail_msg("%s", error.text);
+    int width = spot_model_info(model)->detector->input_width;
+    spot_model_free(&model);
+    spot_device_close(&device);
+    return width;
+}
+
+static void the_weights_file_says_which_variant_it_is_unless_told_otherwise(void **state) {
+    (void)state;
+    char path[WEIGHTS_FILE_PATH_BYTES];
+    struct spot_detector detector = find();
+    struct spot_made_weights made;
+    assert_int_equal(
+        spot_made_weights_init(&made, &detector, &(struct spot_detector_options){0}, 1, NULL),
+        SPOT_OK);
+    weights_file_write_metadata(&made.weights, "variant", "canvas=96x64,proposals=5", path);
+    assert_int_equal(width_of(path, NULL), 96);
+    assert_int_equal(width_of(path, "canvas=128x64"), 128);
+    assert_int_equal(width_of(path, ""), 1100);
+    unlink(path);
+    spot_made_weights_free(&made);
 }
 
 enum { PICTURES = 5, DETECTIONS = 50, SIDE_MAX = 160 };
@@ -198,6 +246,8 @@ int main(void) {
         cmocka_unit_test(a_picture_goes_where_it_keeps_its_full_size),
         cmocka_unit_test(one_canvas_takes_every_picture_whole_and_in_shape),
         cmocka_unit_test(a_wrong_switch_is_an_error_of_the_model),
+        cmocka_unit_test(a_detector_without_switches_says_so),
+        cmocka_unit_test(the_weights_file_says_which_variant_it_is_unless_told_otherwise),
         cmocka_unit_test(what_shares_a_batch_changes_nothing_whatever_its_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
