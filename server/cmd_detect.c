@@ -150,9 +150,7 @@ static enum spot_status run(struct detect *detect, const struct spot_options *op
         status = spot_file_digest(setup.weights, detect->digest, error);
     if (status != SPOT_OK)
         goto out;
-    int threads = chosen.info.lanes_default < 1                  ? 1
-                  : chosen.info.lanes_default > SPOT_THREADS_MAX ? SPOT_THREADS_MAX
-                                                                 : chosen.info.lanes_default;
+    int threads = spot_runner_threads(&chosen.info);
     detect->backend = chosen.backend;
     detect->outcomes = calloc((size_t)threads, sizeof *detect->outcomes);
     if (detect->outcomes == NULL) {

@@ -16,6 +16,8 @@ const struct spot_command spot_command_table[] = {
      SPOT_ARGUMENTS_MAX, spot_cmd_detect},
     {"bench", "[OPTION]...", "Measure how fast models run on this machine, without HTTP.",
      SPOT_FOR_BENCH, 0, 0, spot_cmd_bench},
+    {"eval", "--images FOLDER --annotations FILE [OPTION]...",
+     "Compute average precision on annotated pictures.", SPOT_FOR_EVAL, 0, 0, spot_cmd_eval},
     {"models", "[--json]", "List the built-in detectors and what they cost.", 0, 0, 0,
      spot_cmd_models},
     {"health", "[--listen HOST:PORT]", "Ask a running server whether it is ready.", SPOT_FOR_HEALTH,

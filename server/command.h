@@ -65,6 +65,7 @@ int spot_command_wrong_usage(const char *name, const char *format, ...);
 int spot_cmd_bench(int argc, char **argv);
 int spot_cmd_config(int argc, char **argv);
 int spot_cmd_detect(int argc, char **argv);
+int spot_cmd_eval(int argc, char **argv);
 int spot_cmd_health(int argc, char **argv);
 int spot_cmd_help(int argc, char **argv);
 int spot_cmd_models(int argc, char **argv);

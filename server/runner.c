@@ -119,6 +119,11 @@ static void run_threads(struct run *run, struct thread *threads, int count) {
         pthread_join(threads[i].id, NULL);
 }
 
+int spot_runner_threads(const struct spot_device_info *info) {
+    int lanes = info->lanes_default;
+    return lanes < 1 ? 1 : lanes > SPOT_THREADS_MAX ? SPOT_THREADS_MAX : lanes;
+}
+
 enum spot_status spot_runner_run(const struct spot_runner *runner, struct spot_error *error) {
     assert(runner->threads >= 1 && runner->threads <= SPOT_THREADS_MAX);
     int count = runner->count < (size_t)runner->threads ? (int)runner->count : runner->threads;

@@ -37,6 +37,9 @@ struct spot_runner {
                                struct spot_error *error);
 };
 
+/* The threads that use a device fully. */
+int spot_runner_threads(const struct spot_device_info *info);
+
 /* Runs all items. Fails with the first failure of an item, or SPOT_NO_MEMORY. */
 enum spot_status spot_runner_run(const struct spot_runner *runner, struct spot_error *error);
 
