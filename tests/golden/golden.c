@@ -26,18 +26,44 @@ void golden_need_shared(void) {
     skip();
 }
 
-void golden_need_backend(const char *backend) {
-    spot_device_register_backends();
-    if (spot_backend_find(backend) != NULL)
-        return;
-    print_message("skipped: there is no backend %s\n", backend);
-    skip();
-}
-
 static void *checked(void *memory) {
     if (memory == NULL)
         fail_msg("out of memory");
     return memory;
+}
+
+static struct spot_graph *build_graph(const char *name) {
+    struct spot_detector detector;
+    struct spot_error error;
+    if (spot_detector_find(name, &detector, &error) != SPOT_OK)
+        fail_msg("%s", error.text);
+    struct spot_graph *graph = checked(spot_graph_new(NULL));
+    detector.family->build(&detector, &(struct spot_detector_options){0}, graph);
+    return graph;
+}
+
+/* Whether the backend's device computes the first node of some detector in this precision. */
+static bool computes(const char *backend, enum spot_precision precision) {
+    struct spot_device *device = NULL;
+    struct spot_error error;
+    if (spot_backend_find(backend) == NULL)
+        return false;
+    if (spot_device_open(backend, NULL, &device, &error) != SPOT_OK)
+        fail_msg("%s", error.text);
+    struct spot_graph *graph = build_graph("nanodet-m-320");
+    bool supported = device->backend->supports(device, graph->nodes[0], precision);
+    spot_graph_free(&graph);
+    spot_device_close(&device);
+    return supported;
+}
+
+void golden_need_backend(const char *backend, enum spot_precision precision) {
+    spot_device_register_backends();
+    if (computes(backend, precision))
+        return;
+    print_message("skipped: no backend %s here computes in %s\n", backend,
+                  spot_precision_name(precision));
+    skip();
 }
 
 static char *path_of(const char *format, va_list args) {
@@ -133,18 +159,13 @@ void golden_transpose(const float *in, size_t rows, size_t columns, float *out) 
             out[c * rows + r] = in[r * columns + c];
 }
 
-void golden_attributes(const char *detector_name, const struct spot_op *op, void *attrs) {
-    struct spot_detector detector;
-    struct spot_error error;
-    if (spot_detector_find(detector_name, &detector, &error) != SPOT_OK)
-        fail_msg("%s", error.text);
-    struct spot_graph *graph = checked(spot_graph_new(NULL));
-    detector.family->build(&detector, &(struct spot_detector_options){0}, graph);
+void golden_attributes(const char *detector, const struct spot_op *op, void *attrs) {
+    struct spot_graph *graph = build_graph(detector);
     int i = 0;
     while (i < graph->n_nodes && graph->nodes[i]->op != op)
         i++;
     if (i == graph->n_nodes)
-        fail_msg("%s has no operator %s", detector_name, op->name);
+        fail_msg("%s has no operator %s", detector, op->name);
     memcpy(attrs, graph->nodes[i]->attrs, op->attrs_size);
     spot_graph_free(&graph);
 }
@@ -333,4 +354,32 @@ struct golden_list golden_model_detect(const struct golden_model *model,
     request.max_detections = SPOT_DETECTIONS_MAX;
     run(model, &request, &found);
     return golden_list_found(&found);
+}
+
+static void check_picture(const struct golden_model *model, const char *folder, const char *picture,
+                          struct golden_tolerance tolerance) {
+    json_t *reference = golden_json("goldens/%s/%s.json", folder, picture);
+    const json_t *params = json_object_get(reference, "params");
+    struct spot_image image =
+        golden_picture(json_string_value(json_object_get(reference, "image")));
+    struct golden_list found = golden_model_detect(
+        model, &image, (float)json_number_value(json_object_get(params, "score_threshold")),
+        (float)json_number_value(json_object_get(params, "iou_threshold")));
+    struct golden_list expected =
+        golden_list_json(json_object_get(reference, "detections"), image.width, image.height);
+    struct golden_list near_misses =
+        golden_list_json(json_object_get(reference, "near_misses"), image.width, image.height);
+    golden_check_list(picture, &found, &expected, &near_misses, tolerance);
+    golden_list_free(&near_misses);
+    golden_list_free(&expected);
+    golden_list_free(&found);
+    spot_image_free(&image);
+    json_decref(reference);
+}
+
+void golden_check_pictures(const struct golden_model *model, const char *folder,
+                           const char *const *pictures, size_t count,
+                           struct golden_tolerance tolerance) {
+    for (size_t i = 0; i < count; i++)
+        check_picture(model, folder, pictures[i], tolerance);
 }

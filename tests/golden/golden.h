@@ -22,8 +22,9 @@ extern "C" {
 /* Skips the running test, saying so, when there is no SPOT_SHARED. */
 void golden_need_shared(void);
 
-/* Skips the running test, saying so, when the program has no such backend. */
-void golden_need_backend(const char *backend);
+/* Skips the running test, saying so, when this machine's backend does not compute in a precision.
+ */
+void golden_need_backend(const char *backend, enum spot_precision precision);
 
 /* The whole path; returned owned. */
 GOLDEN_PATH char *golden_path(const char *format, ...);
@@ -113,6 +114,14 @@ void golden_model_run(const struct golden_model *model, const float *tensor);
 
 /* Output k of the last picture: "[1,C,H,W]" of it and its elements, borrowed. */
 struct spot_tensor golden_model_output(const struct golden_model *model, int k);
+
+/*
+ * Compares what a model finds in pictures with goldens/<folder>/<picture>.json, which has "image",
+ * "params", "detections" and "near_misses".
+ */
+void golden_check_pictures(const struct golden_model *model, const char *folder,
+                           const char *const *pictures, size_t count,
+                           struct golden_tolerance tolerance);
 
 /* What a model finds in a picture, at most SPOT_DETECTIONS_MAX. */
 struct golden_list golden_model_detect(const struct golden_model *model,

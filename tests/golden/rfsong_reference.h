@@ -23,7 +23,7 @@ extern const char *const rfsong_pictures[RFSONG_PICTURES];
 /*
  * RFSong-7993, whose trained weights cannot be had, is tested with generated ones. Writes those
  * that tensors.json of the reference lists to a new file, which the caller removes. Fails the
- * running test unless the sha256 over all their bytes is the given one.
+ * running test unless the sha256 over all their bytes is the given one; NULL is not checked.
  */
 void rfsong_weights_write(const json_t *tensors, const char *sha256,
                           char path[WEIGHTS_FILE_PATH_BYTES]);

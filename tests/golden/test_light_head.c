@@ -302,7 +302,7 @@ static void check_ends(const struct light_head_case *c, const char *backend, boo
 /* The scalar reference takes seconds a picture, so it runs no more than it must. */
 static void check_network(const char *name, const char *backend) {
     golden_need_shared();
-    golden_need_backend(backend);
+    golden_need_backend(backend, SPOT_PRECISION_F32);
     struct light_head_case c = light_head_open(name);
     check_stages(&c, backend);
     check_ends(&c, backend, strcmp(backend, "reference") != 0);

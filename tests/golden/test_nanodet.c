@@ -45,7 +45,7 @@ static void the_input_of_a_picture_is_the_references(void **state) {
 /* The network on the golden input, all levels as rows of [P,112], against horse.raw.bin. */
 static void check_raw(const char *backend, int d) {
     golden_need_shared();
-    golden_need_backend(backend);
+    golden_need_backend(backend, SPOT_PRECISION_F32);
     int side = sides[d];
     char *weights = weights_of(detectors[d]);
     struct golden_model model = golden_model_load(
@@ -140,31 +140,13 @@ static void decoding_the_references_outputs_gives_its_detections(void **state) {
 /* Every picture from its file to its boxes. */
 static void check_pictures(enum spot_precision precision, struct golden_tolerance tolerance) {
     golden_need_shared();
-    golden_need_backend("cpu");
+    golden_need_backend("cpu", precision);
     for (int d = 0; d < 2; d++) {
         char *weights = weights_of(detectors[d]);
         struct golden_model model = golden_model_load("cpu", precision, detectors[d], weights,
                                                       (struct spot_detector_options){0});
-        for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++) {
-            json_t *reference = golden_json("goldens/%s/%s.json", detectors[d], pictures[i]);
-            const json_t *params = json_object_get(reference, "params");
-            struct spot_image image =
-                golden_picture(json_string_value(json_object_get(reference, "image")));
-            struct golden_list found = golden_model_detect(
-                &model, &image,
-                (float)json_number_value(json_object_get(params, "score_threshold")),
-                (float)json_number_value(json_object_get(params, "iou_threshold")));
-            struct golden_list expected = golden_list_json(json_object_get(reference, "detections"),
-                                                           image.width, image.height);
-            struct golden_list near_misses = golden_list_json(
-                json_object_get(reference, "near_misses"), image.width, image.height);
-            golden_check_list(pictures[i], &found, &expected, &near_misses, tolerance);
-            golden_list_free(&near_misses);
-            golden_list_free(&expected);
-            golden_list_free(&found);
-            spot_image_free(&image);
-            json_decref(reference);
-        }
+        golden_check_pictures(&model, detectors[d], pictures, sizeof pictures / sizeof *pictures,
+                              tolerance);
         golden_model_free(&model);
         free(weights);
     }

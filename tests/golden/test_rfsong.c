@@ -142,7 +142,7 @@ static void check_raw(const char *backend, const char *detector, const char *wei
 
 static void check_raw_picture(const char *backend) {
     golden_need_shared();
-    golden_need_backend(backend);
+    golden_need_backend(backend, SPOT_PRECISION_F32);
     char *weights = golden_path("weights/rfsong-779-voc-300.safetensors");
     float *input = golden_floats((size_t)3 * PIXELS, "goldens/rfsong-779/voc2007-000001.input.bin");
     check_raw(backend, "rfsong-779", weights, input, "rfsong-779/voc2007-000001");
@@ -152,7 +152,7 @@ static void check_raw_picture(const char *backend) {
 
 static void check_raw_pattern(const char *backend) {
     golden_need_shared();
-    golden_need_backend(backend);
+    golden_need_backend(backend, SPOT_PRECISION_F32);
     char *weights = golden_path("weights/rfsong-779-voc-300.safetensors");
     float *input = pattern();
     check_raw(backend, "rfsong-779", weights, input, "rfsong-779/pattern");
@@ -162,7 +162,7 @@ static void check_raw_pattern(const char *backend) {
 
 static void check_raw_7993(const char *backend) {
     golden_need_shared();
-    golden_need_backend(backend);
+    golden_need_backend(backend, SPOT_PRECISION_F32);
     json_t *tensors = golden_json("goldens/rfsong-7993/tensors.json");
     json_t *reference = golden_json("goldens/rfsong-7993/pattern.json");
     const char *sha256 =
@@ -202,6 +202,43 @@ static void raw_outputs_of_7993_on_the_cpu(void **state) {
     check_raw_7993("cpu");
 }
 
+/* Section 11 of the specification: only the conf heads know the number of classes. */
+static void weights_for_20_classes_make_a_detector_of_20_classes(void **state) {
+    (void)state;
+    golden_need_shared();
+    golden_need_backend("cpu", SPOT_PRECISION_F32);
+    json_t *tensors = golden_json("goldens/rfsong-7993/tensors.json");
+    size_t i;
+    json_t *entry;
+    json_array_foreach(tensors, i, entry) {
+        if (strncmp(json_string_value(json_object_get(entry, "name")), "conf.", 5) == 0) {
+            json_t *shape = json_object_get(entry, "shape");
+            json_int_t logits = json_integer_value(json_array_get(shape, 0)) / 2 * 21;
+            json_array_set_new(shape, 0, json_integer(logits));
+        }
+    }
+    char path[WEIGHTS_FILE_PATH_BYTES];
+    rfsong_weights_write(tensors, NULL, path);
+    struct golden_model model = golden_model_load("cpu", SPOT_PRECISION_F32, "rfsong-7993", path,
+                                                  (struct spot_detector_options){0});
+    remove(path);
+    assert_int_equal(spot_model_info(model.model)->classes, 20);
+    assert_int_equal(spot_model_info(model.model)->parameters, 4143423);
+    struct spot_image image = golden_picture("horse.png");
+    struct golden_list found = golden_model_detect(&model, &image, 0.1F, 0.45F);
+    bool seen[20] = {false};
+    for (int k = 0; k < found.count; k++) {
+        assert_in_range(found.items[k].class_id, 0, 19);
+        seen[found.items[k].class_id] = true;
+    }
+    assert_true(seen[0] || seen[1]);
+    assert_true(seen[18] || seen[19]);
+    golden_list_free(&found);
+    spot_image_free(&image);
+    golden_model_free(&model);
+    json_decref(tensors);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(priors_are_exactly_those_of_the_reference),
@@ -212,6 +249,7 @@ int main(void) {
         cmocka_unit_test(raw_outputs_of_the_pattern_on_the_cpu),
         cmocka_unit_test(raw_outputs_of_7993_on_the_reference),
         cmocka_unit_test(raw_outputs_of_7993_on_the_cpu),
+        cmocka_unit_test(weights_for_20_classes_make_a_detector_of_20_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

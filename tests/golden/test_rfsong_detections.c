@@ -122,8 +122,11 @@ static void raw_outputs_of_the_pattern_decode_to_its_detections(void **state) {
     }
 }
 
-/* What a model finds in one picture, with the thresholds of evaluation and of the demo. */
-static void check_picture(const struct golden_model *model, const char *picture,
+/*
+ * What a model finds in one picture, with the thresholds of evaluation and of the demo. Expected
+ * items that score below `demanded` may be missing.
+ */
+static void check_picture(const struct golden_model *model, const char *picture, float demanded,
                           struct golden_tolerance tolerance) {
     json_t *reference = golden_json("goldens/rfsong-779/%s.json", picture);
     struct spot_image image =
@@ -135,6 +138,8 @@ static void check_picture(const struct golden_model *model, const char *picture,
             golden_model_detect(model, &image, uses[i].confidence, uses[i].iou);
         const json_t *items = json_object_get(json_object_get(reference, uses[i].name), "items");
         struct golden_list expected = golden_list_json(items, image.width, image.height);
+        for (int k = 0; k < expected.count; k++)
+            expected.items[k].stable &= expected.items[k].score >= demanded;
         golden_check_list(what, &found, &expected, NULL, tolerance);
         golden_list_free(&expected);
         golden_list_free(&found);
@@ -143,32 +148,39 @@ static void check_picture(const struct golden_model *model, const char *picture,
     json_decref(reference);
 }
 
-static void check_pictures(const char *backend, enum spot_precision precision,
+static void check_pictures(const char *backend, enum spot_precision precision, float demanded,
                            struct golden_tolerance tolerance) {
     golden_need_shared();
-    golden_need_backend(backend);
+    golden_need_backend(backend, precision);
     char *weights = golden_path("weights/rfsong-779-voc-300.safetensors");
     struct golden_model model = golden_model_load(backend, precision, "rfsong-779", weights,
                                                   (struct spot_detector_options){0});
     assert_string_equal(spot_model_info(model.model)->class_names[0], "person");
     for (size_t i = 0; i < RFSONG_PICTURES; i++)
-        check_picture(&model, rfsong_pictures[i], tolerance);
+        check_picture(&model, rfsong_pictures[i], demanded, tolerance);
     golden_model_free(&model);
     free(weights);
 }
 
-static const struct golden_tolerance exact = {.score = 1e-3F, .pixels = 0.5F, .ignore = 0.051F};
-
-static void detections_of_every_picture_on_the_cpu(void **state) {
+static void every_picture_gives_its_boxes_on_the_cpu(void **state) {
     (void)state;
-    check_pictures("cpu", SPOT_PRECISION_F32, exact);
+    check_pictures("cpu", SPOT_PRECISION_F32, 0,
+                   (struct golden_tolerance){.score = 1e-3F, .pixels = 0.5F});
+}
+
+/* Only what the demo would draw: among the faint boxes of a crowd, NMS amplifies any rounding. */
+static void every_picture_gives_its_clear_boxes_on_the_cpu_in_bf16(void **state) {
+    (void)state;
+    check_pictures("cpu", SPOT_PRECISION_BF16, 0.6F,
+                   (struct golden_tolerance){.score = 0.05F, .overlap = 0.85F, .ignore = 0.6F});
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(raw_outputs_of_a_picture_decode_to_its_detections),
         cmocka_unit_test(raw_outputs_of_the_pattern_decode_to_its_detections),
-        cmocka_unit_test(detections_of_every_picture_on_the_cpu),
+        cmocka_unit_test(every_picture_gives_its_boxes_on_the_cpu),
+        cmocka_unit_test(every_picture_gives_its_clear_boxes_on_the_cpu_in_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

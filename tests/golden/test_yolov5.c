@@ -83,7 +83,7 @@ static float *output_rows(const struct golden_model *model) {
 
 static void check_raw(const char *backend) {
     golden_need_shared();
-    golden_need_backend(backend);
+    golden_need_backend(backend, SPOT_PRECISION_F32);
     char *weights = weights_path();
     float *input = golden_floats(INPUT_FLOATS, GOLDENS "horse.input.bin");
     float *expected = golden_floats((size_t)PRIORS * COLUMNS, GOLDENS "horse.raw.bin");
@@ -163,48 +163,35 @@ static void raw_outputs_decode_to_the_detections(void **state) {
     json_decref(reference);
 }
 
-static void check_picture(const struct golden_model *model, const char *picture,
-                          struct golden_tolerance tolerance) {
-    json_t *reference = golden_json(GOLDENS "%s.json", picture);
-    struct spot_image image =
-        golden_picture(json_string_value(json_object_get(reference, "image")));
-    struct golden_list found = golden_model_detect(model, &image, 0.25F, 0.45F);
-    struct golden_list expected =
-        golden_list_json(json_object_get(reference, "detections"), image.width, image.height);
-    struct golden_list near_misses =
-        golden_list_json(json_object_get(reference, "near_misses"), image.width, image.height);
-    golden_check_list(picture, &found, &expected, &near_misses, tolerance);
-    golden_list_free(&near_misses);
-    golden_list_free(&expected);
-    golden_list_free(&found);
-    spot_image_free(&image);
-    json_decref(reference);
-}
-
 static void check_pictures(const char *backend, enum spot_precision precision, size_t count,
                            struct golden_tolerance tolerance) {
     golden_need_shared();
-    golden_need_backend(backend);
+    golden_need_backend(backend, precision);
     char *weights = weights_path();
     struct golden_model model =
         golden_model_load(backend, precision, DETECTOR, weights, (struct spot_detector_options){0});
     assert_string_equal(spot_model_info(model.model)->class_names[16], "dog");
-    for (size_t i = 0; i < count; i++)
-        check_picture(&model, pictures[i], tolerance);
+    golden_check_pictures(&model, "yolov5-shufflenetv2-coco-320", pictures, count, tolerance);
     golden_model_free(&model);
     free(weights);
 }
 
 static const struct golden_tolerance exact = {.score = 2e-3F, .pixels = 0.5F};
 
-static void detections_of_a_picture_on_the_reference(void **state) {
+static void a_picture_gives_its_boxes_on_the_reference(void **state) {
     (void)state;
     check_pictures("reference", SPOT_PRECISION_F32, 1, exact);
 }
 
-static void detections_of_every_picture_on_the_cpu(void **state) {
+static void every_picture_gives_its_boxes_on_the_cpu(void **state) {
     (void)state;
     check_pictures("cpu", SPOT_PRECISION_F32, sizeof pictures / sizeof *pictures, exact);
+}
+
+static void every_picture_gives_its_stable_boxes_on_the_cpu_in_bf16(void **state) {
+    (void)state;
+    check_pictures("cpu", SPOT_PRECISION_BF16, sizeof pictures / sizeof *pictures,
+                   (struct golden_tolerance){.score = 0.08F, .overlap = 0.85F, .ignore = 0.33F});
 }
 
 int main(void) {
@@ -214,8 +201,9 @@ int main(void) {
         cmocka_unit_test(raw_outputs_on_the_reference),
         cmocka_unit_test(raw_outputs_on_the_cpu),
         cmocka_unit_test(raw_outputs_decode_to_the_detections),
-        cmocka_unit_test(detections_of_a_picture_on_the_reference),
-        cmocka_unit_test(detections_of_every_picture_on_the_cpu),
+        cmocka_unit_test(a_picture_gives_its_boxes_on_the_reference),
+        cmocka_unit_test(every_picture_gives_its_boxes_on_the_cpu),
+        cmocka_unit_test(every_picture_gives_its_stable_boxes_on_the_cpu_in_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
