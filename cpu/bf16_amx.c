@@ -8,6 +8,7 @@
 #include "cpu/simd/depthwise.inc"
 #include "cpu/simd/elementwise.inc"
 #include "cpu/simd/pool2d.inc"
+#include "cpu/simd/preprocess.inc"
 #include "cpu/simd/resize.inc"
 #include "cpu/simd/stem.inc"
 #include "cpu/simd/stem_amx.inc"

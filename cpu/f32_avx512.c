@@ -7,10 +7,11 @@
 #include "cpu/simd/product.inc"
 
 #include "cpu/simd/conv1x1.inc"
-
+#include "cpu/simd/decode.inc"
 #include "cpu/simd/depthwise.inc"
 #include "cpu/simd/elementwise.inc"
 #include "cpu/simd/pool2d.inc"
+#include "cpu/simd/preprocess.inc"
 #include "cpu/simd/resize.inc"
 #include "cpu/simd/stem.inc"
 #include "cpu/simd/stem_f32.inc"

@@ -7,6 +7,7 @@
 
 /* cpu/simd, for maps of both element types */
 #define MAP_KERNELS(X, suffix)                                                                     \
+    X(preprocess##suffix)                                                                          \
     X(stem_pool##suffix)                                                                           \
     X(stem##suffix)                                                                                \
     X(resize##suffix)                                                                              \
@@ -21,6 +22,8 @@
     X(resize_add##suffix)                                                                          \
     X(conv1x1_add##suffix)                                                                         \
     X(conv1x1##suffix)                                                                             \
+    X(gfl_decode##suffix)                                                                          \
+    X(yolo_decode##suffix)                                                                         \
     MAP_KERNELS(X, suffix)
 
 #if defined(__x86_64__)

@@ -57,8 +57,8 @@ static void decode_box(const struct spot_gfl_decode *a, const float *s, float st
     box[3] = (cy + distance[3]) / s[SPOT_SET_SCALE_Y];
 }
 
-static void decode_cell(const struct spot_gfl_decode *a, const float *s, float stride, int y, int x,
-                        const float *logits, size_t step, struct spot_collector *collector) {
+void spot_gfl_decode_cell(const struct spot_gfl_decode *a, const float *s, int level, int y, int x,
+                          const float *logits, size_t step, struct spot_collector *collector) {
     int first = a->all_classes ? 0 : spot_best_class(logits, step, a->classes);
     int last = a->all_classes ? a->classes - 1 : first;
     bool have_box = false;
@@ -68,7 +68,8 @@ static void decode_cell(const struct spot_gfl_decode *a, const float *s, float s
         if (!(score >= s[SPOT_SET_CONFIDENCE]))
             continue;
         if (!have_box)
-            decode_box(a, s, stride, y, x, logits + (size_t)a->classes * step, step, box);
+            decode_box(a, s, (float)a->stride[level], y, x, logits + (size_t)a->classes * step,
+                       step, box);
         have_box = true;
         spot_collector_offer(collector, box, score, c);
     }
@@ -88,7 +89,7 @@ static void reference(const struct spot_op_args *args) {
             const float *logits = (const float *)map->data + (size_t)n * (size_t)dim[1] * plane;
             for (int y = 0; y < dim[2]; y++)
                 for (int x = 0; x < dim[3]; x++)
-                    decode_cell(a, s, (float)a->stride[level], y, x, logits++, plane, &collector);
+                    spot_gfl_decode_cell(a, s, level, y, x, logits++, plane, &collector);
         }
         spot_collector_finish(&collector, out + (size_t)(n * a->max_candidates) * SPOT_CAND_FIELDS);
     }

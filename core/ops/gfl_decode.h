@@ -39,6 +39,16 @@ struct spot_value *spot_gfl_decode(struct spot_graph *graph, struct spot_value *
                                    struct spot_value *const *levels, int n_levels,
                                    struct spot_gfl_decode attrs);
 
+struct spot_collector; /* core/candidates.h */
+
+/*
+ * For kernels: offers what the cell (y, x) of a level reports. logits is its first class logit; the
+ * cell's channels lie `step` floats apart.
+ */
+void spot_gfl_decode_cell(const struct spot_gfl_decode *attrs, const float *settings, int level,
+                          int y, int x, const float *logits, size_t step,
+                          struct spot_collector *collector);
+
 #ifdef __cplusplus
 }
 #endif

@@ -81,6 +81,13 @@ static void decode_prior(const struct spot_yolo_decode *a, const float *s,
     }
 }
 
+void spot_yolo_decode_prior(const struct spot_yolo_decode *a, const float *s, int level, int anchor,
+                            int y, int x, const float *row, size_t step,
+                            struct spot_collector *collector) {
+    struct prior prior = {row, step, x, y, (float)a->stride[level], a->anchor[level][anchor]};
+    decode_prior(a, s, &prior, collector);
+}
+
 static void decode_level(const struct spot_yolo_decode *a, const float *s, int level,
                          const float *map, int height, int width,
                          struct spot_collector *collector) {

@@ -44,6 +44,18 @@ struct spot_value *spot_yolo_decode(struct spot_graph *graph, struct spot_value 
                                     struct spot_value *const *levels, int n_levels,
                                     struct spot_yolo_decode attrs);
 
+struct spot_collector; /* core/candidates.h */
+
+enum { SPOT_YOLO_OBJECTNESS = 4, SPOT_YOLO_CLASSES = 5 }; /* columns of a prior's row */
+
+/*
+ * For kernels: offers what one prior reports. row is its first column; its columns lie `step`
+ * floats apart.
+ */
+void spot_yolo_decode_prior(const struct spot_yolo_decode *attrs, const float *settings, int level,
+                            int anchor, int y, int x, const float *row, size_t step,
+                            struct spot_collector *collector);
+
 #ifdef __cplusplus
 }
 #endif

@@ -53,6 +53,11 @@ SIMD_INLINE vf vf_round(vf x) {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
+/* Whether any lane is >= limit. */
+SIMD_INLINE bool vf_any_at_least(vf x, float limit) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(x, vf_set(limit), _CMP_GE_OQ)) != 0;
+}
+
 /* x[0] y[0] x[1] y[1] … : the first and the second half of the interleaved pair. */
 SIMD_INLINE void vf_interleave(vf x, vf y, vf *first, vf *second) {
     vf low = _mm256_unpacklo_ps(x, y), high = _mm256_unpackhi_ps(x, y);

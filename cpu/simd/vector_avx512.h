@@ -52,6 +52,11 @@ SIMD_INLINE vf vf_round(vf x) {
     return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
+/* Whether any lane is >= limit. */
+SIMD_INLINE bool vf_any_at_least(vf x, float limit) {
+    return _mm512_cmp_ps_mask(x, vf_set(limit), _CMP_GE_OQ) != 0;
+}
+
 /* x[0] y[0] x[1] y[1] … : the first and the second half of the interleaved pair. */
 SIMD_INLINE void vf_interleave(vf x, vf y, vf *first, vf *second) {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);

@@ -39,6 +39,11 @@ SIMD_INLINE vf vf_max(vf x, vf y) {
     return vf_select((vf_bits)(x > y), x, y);
 }
 
+/* Whether any lane is >= limit. */
+SIMD_INLINE bool vf_any_at_least(vf x, float limit) {
+    return x[0] >= limit || x[1] >= limit || x[2] >= limit || x[3] >= limit;
+}
+
 /* x[0] y[0] x[1] y[1] … : the first and the second half of the interleaved pair. */
 SIMD_INLINE void vf_interleave(vf x, vf y, vf *first, vf *second) {
     *first = (vf){x[0], y[0], x[1], y[1]};
