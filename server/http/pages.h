@@ -8,6 +8,7 @@
 extern "C" {
 #endif
 
+void spot_page_home(struct spot_exchange *exchange); /* home.c */
 void spot_page_healthz(struct spot_exchange *exchange);
 void spot_page_readyz(struct spot_exchange *exchange);
 void spot_page_models(struct spot_exchange *exchange);

@@ -97,6 +97,9 @@ bool spot_reply_send(struct spot_exchange *exchange) {
         MHD_add_response_header(response, "Server-Timing", reply->server_timing);
     if (reply->allow != NULL)
         MHD_add_response_header(response, "Allow", reply->allow);
+    for (const struct spot_header *more = reply->headers; more != NULL && more->name != NULL;
+         more++)
+        MHD_add_response_header(response, more->name, more->value);
     if (reply->code == 503) {
         char seconds[16];
         snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);

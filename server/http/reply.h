@@ -44,13 +44,18 @@ enum spot_problem {
     SPOT_PROBLEM_COUNT
 };
 
+struct spot_header {
+    const char *name, *value;
+};
+
 struct spot_reply {
     int code;   /* HTTP status; 0: there is no reply yet */
     char *body; /* owned, from malloc */
     size_t size;
-    const char *type;  /* media type, static */
-    const char *allow; /* 405: the methods; static */
-    int retry_after_s; /* 503: 1 or more */
+    const char *type;                  /* media type, static */
+    const char *allow;                 /* 405: the methods; static */
+    const struct spot_header *headers; /* more of them, static, ended by NULL; or NULL */
+    int retry_after_s;                 /* 503: 1 or more */
     char server_timing[SPOT_SERVER_TIMING_MAX];
     const char *problem; /* code of the error, for the log; NULL when there is none */
 };

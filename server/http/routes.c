@@ -9,6 +9,7 @@
 static const struct spot_route routes[] = {
     {"POST", "/detect", true, spot_detect_begin, spot_detect_run, spot_detect_answer},
     {"POST", "/detect/{model}", true, spot_detect_begin, spot_detect_run, spot_detect_answer},
+    {"GET", "/", false, NULL, spot_page_home, NULL},
     {"GET", "/models", false, NULL, spot_page_models, NULL},
     {"GET", "/models/{model}", false, NULL, spot_page_model, NULL},
     {"GET", "/healthz", false, NULL, spot_page_healthz, NULL},
