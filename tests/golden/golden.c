@@ -250,14 +250,19 @@ void golden_list_free(struct golden_list *list) {
     *list = (struct golden_list){0};
 }
 
-static bool matches(const struct golden_item *a, const struct golden_item *b,
+/* Whether a found item is this expected one. */
+static bool matches(const struct golden_item *expected, const struct golden_item *found,
                     struct golden_tolerance tolerance) {
-    if (a->class_id != b->class_id || !(fabsf(a->score - b->score) <= tolerance.score))
+    if (expected->class_id != found->class_id ||
+        !(fabsf(expected->score - found->score) <= tolerance.score))
         return false;
-    if (tolerance.overlap > 0 && spot_box_iou(a->box, b->box, 0) >= tolerance.overlap)
+    float overlap = tolerance.overlap;
+    if (!expected->stable && tolerance.unstable_overlap > 0)
+        overlap = tolerance.unstable_overlap;
+    if (overlap > 0 && spot_box_iou(expected->box, found->box, 0) >= overlap)
         return true;
     for (int k = 0; k < 4; k++)
-        if (!(fabsf(a->box[k] - b->box[k]) <= tolerance.pixels))
+        if (!(fabsf(expected->box[k] - found->box[k]) <= tolerance.pixels))
             return false;
     return true;
 }

@@ -83,9 +83,10 @@ void golden_list_free(struct golden_list *list);
 
 struct golden_tolerance {
     float score;
-    float pixels;  /* of each side of a box … */
-    float overlap; /* … or at least this IoU, where it is above 0 */
-    float ignore;  /* found below this score, an item need not be expected */
+    float pixels;           /* of each side of a box … */
+    float overlap;          /* … or at least this IoU, where it is above 0 */
+    float unstable_overlap; /* in its place for unstable items, whose neighbour may win instead */
+    float ignore;           /* found below this score, an item need not be expected */
 };
 
 /*
