@@ -82,7 +82,8 @@ static void every_item_is_worked_on_once_and_finished_in_order(void **state) {
         assert_int_equal(atomic_load(&log.worked[i]), 1);
         assert_int_equal(log.finished[i], i);
     }
-    assert_int_equal(atomic_load(&log.workers), (1U << THREADS) - 1);
+    /* on a busy machine some may finish everything before others begin */
+    assert_in_range(atomic_load(&log.workers), 1, (1U << THREADS) - 1);
 }
 
 static void a_failure_ends_the_run_and_is_reported(void **state) {
