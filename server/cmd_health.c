@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -61,16 +62,17 @@ static size_t read_all(int fd, char *text, size_t size) {
 
 static enum spot_status ask(int fd, struct spot_error *error) {
     static const char request[] = "GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    static const char version[] = "HTTP/1.";
     char reply[2048];
-    int status = 0;
     if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1 ||
         read_all(fd, reply, sizeof reply) == 0)
         return spot_fail(error, SPOT_IO, "the server does not answer: %s", strerror(errno));
-    if (sscanf(reply, "HTTP/1.%*1[01] %3d", &status) != 1)
+    if (strncmp(reply, version, sizeof version - 1) != 0)
         return spot_fail(error, SPOT_INVALID, "what answers there is no HTTP server");
+    long status = strtol(reply + sizeof version, NULL, 10);
     const char *body = strstr(reply, "\r\n\r\n");
     return status == 200 ? SPOT_OK
-                         : spot_fail(error, SPOT_BUSY, "the server is not ready: %d %s", status,
+                         : spot_fail(error, SPOT_BUSY, "the server is not ready: %ld %s", status,
                                      body != NULL ? body + 4 : "");
 }
 

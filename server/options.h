@@ -79,6 +79,7 @@ struct spot_options {
         size_t upload_bytes_per_s;
         int queue_ms;
         int request_ms;
+        int batch_ms;
         size_t bytes_in_flight;
         int drain_ms;
     } limits;

@@ -290,6 +290,13 @@ const struct spot_option spot_option_table[] = {
      .commands = SERVES,
      .help =
          "Time to answer a request once its body is there; its timeout_ms can only shorten it."},
+    {.key = "limits.batch_ms",
+     .rule = SPOT_RULE_INT(10, 3600000),
+     .offset = PROGRAM(limits.batch_ms),
+     .initial = "20000",
+     .argument = "MS",
+     .commands = SERVES,
+     .help = "A batch that takes longer means that the device hangs: the server ends."},
     {.key = "limits.bytes_in_flight",
      .rule = SPOT_RULE_BYTES(1048576, 1024 * GIB),
      .offset = PROGRAM(limits.bytes_in_flight),

@@ -7,14 +7,36 @@
 #include "server/clock.h"
 
 enum {
-    MEASURE_SIZES = 8,   /* batch sizes that are measured */
-    MEASURE_ROUNDS = 3,  /* times each; the fastest counts, the first warms caches */
+    MEASURE_SIZES = 8,   /* batch sizes that are measured: powers of 2 and the most */
+    MEASURE_ROUNDS = 2,  /* times each; the faster counts */
     MEASURE_PICTURE = 64 /* pixels a side of the picture it is done with */
 };
 
+/* A request for a grey picture, to try a lane with. */
+static struct spot_request trial(const struct spot_model *model) {
+    enum { SIDE = MEASURE_PICTURE };
+    static const uint8_t grey[SIDE * SIDE * 3];
+    struct spot_request request;
+    spot_model_request_init(model, &request);
+    request.picture = (struct spot_picture){grey, SIDE, SIDE, SIDE * 3};
+    return request;
+}
+
+static enum spot_status run_trial(struct spot_model_lane *lane, const struct spot_request *requests,
+                                  int count, struct spot_error *error) {
+    enum spot_status status = spot_model_submit(lane, requests, count, error);
+    return status == SPOT_OK ? spot_model_wait(lane, NULL, error) : status;
+}
+
+/* A lane that has run once: all its memory was touched, the first request finds it warm. */
 static enum spot_status new_lane(void *model, void **lane, struct spot_error *error) {
     struct spot_model_lane *made = NULL;
+    struct spot_request request = trial(model);
     enum spot_status status = spot_model_lane_new(model, &made, error);
+    if (status == SPOT_OK)
+        status = run_trial(made, &request, 1, error);
+    if (status != SPOT_OK)
+        spot_model_lane_free(&made);
     *lane = made;
     return status;
 }
@@ -42,35 +64,41 @@ static enum spot_status run_jobs(void *lane, struct spot_job *const *jobs, int c
 
 static const struct spot_engine model_engine = {new_lane, free_lane, run_jobs};
 
-/* Runs batches of a grey picture to learn what they cost, and to touch all memory once. */
+/* The time of the fastest of a few batches of this size. */
+static enum spot_status measure_size(struct spot_model_lane *lane,
+                                     const struct spot_request *requests, int size,
+                                     uint64_t *cost_us, struct spot_error *error) {
+    enum spot_status status = SPOT_OK;
+    *cost_us = SPOT_NEVER;
+    for (int round = 0; status == SPOT_OK && round < MEASURE_ROUNDS; round++) {
+        uint64_t start_us = spot_clock_us();
+        status = run_trial(lane, requests, size, error);
+        uint64_t took_us = spot_clock_us() - start_us;
+        *cost_us = took_us < *cost_us ? took_us : *cost_us;
+    }
+    return status;
+}
+
+/* 1, 2, 4, … and the most. */
+static int sizes_to_measure(int most, int *sizes) {
+    int count = 0;
+    for (int size = 1; size < most; size *= 2)
+        sizes[count++] = size;
+    sizes[count++] = most;
+    return count;
+}
+
+/* Learns what batches cost. */
 static enum spot_status measure(struct spot_served *served, struct spot_error *error) {
-    enum { SIDE = MEASURE_PICTURE };
-    static uint8_t grey[SIDE * SIDE * 3];
-    struct spot_request requests[SPOT_BATCH_MAX] = {0};
+    struct spot_request requests[SPOT_BATCH_MAX];
     struct spot_model_lane *lane = NULL;
-    int sizes[MEASURE_SIZES], count = 0;
     uint64_t costs_us[MEASURE_SIZES];
-    for (int i = 0; i < served->info->batch_max; i++) {
-        requests[i] = served->defaults;
-        requests[i].picture = (struct spot_picture){grey, SIDE, SIDE, SIDE * 3};
-    }
+    int sizes[MEASURE_SIZES], count = sizes_to_measure(served->info->batch_max, sizes);
+    for (int i = 0; i < SPOT_BATCH_MAX; i++)
+        requests[i] = trial(served->model);
     enum spot_status status = spot_model_lane_new(served->model, &lane, error);
-    for (int size = 1; status == SPOT_OK && count < MEASURE_SIZES;) {
-        uint64_t best_us = SPOT_NEVER;
-        for (int round = 0; status == SPOT_OK && round < MEASURE_ROUNDS; round++) {
-            uint64_t start_us = spot_clock_us();
-            status = spot_model_submit(lane, requests, size, error);
-            if (status == SPOT_OK)
-                status = spot_model_wait(lane, NULL, error);
-            uint64_t took_us = spot_clock_us() - start_us;
-            best_us = took_us < best_us ? took_us : best_us;
-        }
-        sizes[count] = size;
-        costs_us[count++] = best_us;
-        if (size == served->info->batch_max)
-            break;
-        size = 2 * size < served->info->batch_max ? 2 * size : served->info->batch_max;
-    }
+    for (int i = 0; status == SPOT_OK && i < count; i++)
+        status = measure_size(lane, requests, sizes[i], &costs_us[i], error);
     spot_model_lane_free(&lane);
     if (status == SPOT_OK)
         spot_station_set_costs(served->station, sizes, costs_us, count);

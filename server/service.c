@@ -10,10 +10,7 @@
 #include "server/device.h"
 #include "server/log.h"
 
-enum {
-    POOL_PLACES = 65536,
-    STUCK_US = 20 * 1000 * 1000, /* a batch that takes longer: the device hangs */
-};
+enum { POOL_PLACES = 65536 };
 
 struct spot_service {
     void (*changed)(void *arg);
@@ -84,7 +81,7 @@ static enum spot_status start_workers(struct spot_service *service,
     struct spot_batcher_options batcher = {
         .lanes = lanes > 0 ? lanes : 1,
         .queue_us_max = (uint64_t)options->limits.queue_ms * 1000,
-        .stuck_us = STUCK_US,
+        .stuck_us = (uint64_t)options->limits.batch_ms * 1000,
         .died = device_died,
         .arg = service,
     };

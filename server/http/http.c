@@ -18,12 +18,23 @@
 #include "server/clock.h"
 #include "server/http/access.h"
 #include "server/http/exchange.h"
+#include "server/http/linger.h"
 #include "server/http/listen.h"
 #include "server/http/request.h"
 #include "server/http/routes.h"
 #include "server/http/task.h"
 #include "server/http/watch.h"
 #include "server/log.h"
+
+/*
+ * Host is checked in request.c: libmicrohttpd 0.9.75 writes the head of its own errors twice. From
+ * 0.9.77 on it also refuses folded headers by itself when asked.
+ */
+#if MHD_VERSION >= 0x00097701
+#define STRICTNESS MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1
+#else
+#define STRICTNESS MHD_OPTION_STRICT_FOR_CLIENT, 0
+#endif
 
 enum {
     THREADS_DEFAULT = 2,
@@ -39,6 +50,7 @@ struct spot_http {
     const struct spot_options *options;
     struct spot_service *service;
     struct spot_watch *watch;
+    struct spot_linger *linger;
     struct MHD_Daemon *daemon;
     int socket; /* that listens; -1 when it no longer does */
     char address[SPOT_ADDRESS_MAX];
@@ -121,7 +133,8 @@ static enum MHD_Result send_reply(struct spot_exchange *exchange) {
 }
 
 static enum MHD_Result begin(struct spot_http *http, struct MHD_Connection *connection,
-                             const char *url, const char *method, void **context) {
+                             const char *url, const char *method, const char *version,
+                             void **context) {
     struct spot_exchange *exchange = spot_exchange_new(http, connection, method, url);
     if (exchange == NULL)
         return MHD_NO;
@@ -129,8 +142,9 @@ static enum MHD_Result begin(struct spot_http *http, struct MHD_Connection *conn
     exchange->watched = watched_of(connection);
     if (exchange->watched == NULL)
         return MHD_NO;
-    enum spot_request_next next = spot_request_begin(exchange);
+    enum spot_request_next next = spot_request_begin(exchange, method, version);
     if (next == SPOT_REQUEST_REPLY_NOW) {
+        exchange->watched->lingers = true;
         spot_exchange_turn(exchange, SPOT_RECEIVING, SPOT_ANSWERING);
         return send_reply(exchange);
     }
@@ -141,6 +155,7 @@ static enum MHD_Result begin(struct spot_http *http, struct MHD_Connection *conn
 /* Refuses a request in the middle of its body, and closes. */
 static enum MHD_Result cut_off(struct spot_exchange *exchange, enum spot_problem problem) {
     if (spot_exchange_turn(exchange, SPOT_RECEIVING, SPOT_ANSWERING)) {
+        exchange->watched->lingers = true;
         exchange->reply.code = spot_problem_status(problem);
         exchange->reply.problem = spot_problem_code(problem);
         spot_reply_send_raw(exchange->request_id, problem, exchange->watched->socket);
@@ -194,9 +209,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
                               const char *method, const char *version, const char *bytes,
                               size_t *size, void **context) {
     struct spot_exchange *exchange = *context;
-    (void)version;
     if (exchange == NULL)
-        return begin(arg, connection, url, method, context);
+        return begin(arg, connection, url, method, version, context);
     if (exchange->worked)
         return atomic_load(&exchange->state) == SPOT_WORKING ? MHD_YES : answer(exchange);
     return *size > 0 ? receive(exchange, bytes, size) : run(exchange);
@@ -221,9 +235,12 @@ static void completed(void *arg, struct MHD_Connection *connection, void **conte
 static void connected(void *arg, struct MHD_Connection *connection, void **context,
                       enum MHD_ConnectionNotificationCode what) {
     struct spot_http *http = arg;
+    struct spot_watched *watched = *context;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (*context != NULL)
-            spot_watch_remove(http->watch, *context);
+        if (watched != NULL && watched->lingers)
+            spot_linger_add(http->linger, watched->socket);
+        if (watched != NULL)
+            spot_watch_remove(http->watch, watched);
         *context = NULL;
         return;
     }
@@ -262,8 +279,8 @@ static enum spot_status start_daemon(struct spot_http *http, struct spot_error *
         http->socket, MHD_OPTION_NOTIFY_COMPLETED, completed, http, MHD_OPTION_NOTIFY_CONNECTION,
         connected, http, MHD_OPTION_CONNECTION_LIMIT, connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)options->limits.connections_per_address,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
-        1, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, STRICTNESS, MHD_OPTION_ARRAY,
+        pool, MHD_OPTION_END);
     return http->daemon != NULL ? SPOT_OK
                                 : spot_fail(error, SPOT_IO, "http: the threads cannot start");
 }
@@ -283,6 +300,8 @@ enum spot_status spot_http_start(const struct spot_options *options, struct spot
                     sizeof self->address, error);
     if (status == SPOT_OK)
         status = spot_watch_start(service, &self->watch, error);
+    if (status == SPOT_OK)
+        status = spot_linger_start(&self->linger, error);
     if (status == SPOT_OK)
         status = start_daemon(self, error);
     if (status != SPOT_OK)
@@ -314,6 +333,7 @@ void spot_http_stop(struct spot_http **http) {
         wait_for_exchanges(self, FLUSH_US);
         MHD_stop_daemon(self->daemon);
     }
+    spot_linger_stop(&self->linger);
     spot_watch_stop(&self->watch);
     if (self->socket >= 0)
         close(self->socket);

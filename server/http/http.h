@@ -1,7 +1,8 @@
 /*
  * The HTTP server: libmicrohttpd's threads, the connections and what watches over them.
  *
- * Threads of its own: listen.threads that read requests and write replies, and the watch.
+ * Threads of its own: listen.threads that read requests and write replies, the watch, and the one
+ * that closes gently.
  */
 #ifndef SPOT_SERVER_HTTP_HTTP_H
 #define SPOT_SERVER_HTTP_HTTP_H

@@ -11,7 +11,7 @@
 enum { BACKLOG = 1024 };
 
 static enum spot_status describe(int socket, char *address, size_t size, struct spot_error *error) {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {0};
     socklen_t length = sizeof name;
     char host[64], port[8];
     if (getsockname(socket, (struct sockaddr *)&name, &length) != 0 ||

@@ -24,24 +24,43 @@ struct head {
     int count, hosts, lengths, encodings;
     const char *length, *encoding;
     const char *fault; /* what is wrong, or NULL */
+    const char *end;   /* of the last header or, before that, of the request line, in memory */
 };
 
 /*
- * libmicrohttpd 0.9.75 appends a folded line to the *name* of the header before it and moves the
- * name elsewhere in memory. Otherwise name, colon, blanks and value follow one another there.
+ * Before 0.9.77 libmicrohttpd has two faults in reading heads, which show in where things lie in
+ * its memory. Normally request line and headers follow one another there just as they arrived.
+ * - It appends a folded line to the *name* of the header before it, and moves that name elsewhere.
+ * - It takes a header without a name (": x") for the end of the head, so that what follows would be
+ *   read as another request.
  */
-static bool is_folded(const char *name, size_t name_size, const char *value) {
-#if MHD_VERSION < 0x00097701 /* later versions refuse folding by themselves */
+#if MHD_VERSION < 0x00097701
+static const char *find_misread(struct head *head, const char *name, size_t name_size,
+                                const char *value, size_t value_size) {
     if (value <= name + name_size)
-        return true;
+        return "a header goes on in a second line";
     for (const char *at = name + name_size + 1; at < value; at++)
         if (*at != ' ' && *at != '\t')
-            return true;
+            return "a header goes on in a second line";
+    head->end = value + value_size;
+    return NULL;
+}
+
+static bool ends_early(const struct head *head, const char *real_end) {
+    return real_end - head->end > (ptrdiff_t)strlen("\r\n\r\n");
+}
 #else
-    (void)name, (void)name_size, (void)value;
-#endif
+static const char *find_misread(struct head *head, const char *name, size_t name_size,
+                                const char *value, size_t value_size) {
+    (void)head, (void)name, (void)name_size, (void)value, (void)value_size;
+    return NULL;
+}
+
+static bool ends_early(const struct head *head, const char *real_end) {
+    (void)head, (void)real_end;
     return false;
 }
+#endif
 
 static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name,
                                    size_t name_size, const char *value, size_t value_size) {
@@ -53,22 +72,27 @@ static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const cha
         head->fault = "the name of a header is malformed";
     else if (value == NULL || strlen(value) != value_size)
         head->fault = "the value of a header holds a zero byte";
-    else if (is_folded(name, name_size, value))
-        head->fault = "a header goes on in a second line";
     else if (strcasecmp(name, "Host") == 0)
         head->hosts++;
     else if (strcasecmp(name, "Content-Length") == 0)
         head->lengths++, head->length = value;
     else if (strcasecmp(name, "Transfer-Encoding") == 0)
         head->encodings++, head->encoding = value;
+    if (head->fault == NULL)
+        head->fault = find_misread(head, name, name_size, value, value_size);
     return head->fault == NULL ? MHD_YES : MHD_NO;
 }
 
-static const char *find_fault(const struct head *head) {
+static const char *find_fault(const struct head *head, const char *version) {
+    bool old = strcmp(version, "HTTP/1.0") == 0;
     if (head->fault != NULL)
         return head->fault;
+    if (head->hosts == 0 && !old)
+        return "there is no Host";
     if (head->hosts > 1)
         return "there is more than one Host";
+    if (head->encodings > 0 && old)
+        return "HTTP/1.0 has no Transfer-Encoding";
     if (head->lengths > 1)
         return "there is more than one Content-Length";
     if (head->lengths > 0 && head->encodings > 0)
@@ -103,6 +127,11 @@ static size_t head_size(const struct spot_exchange *exchange) {
     return info != NULL ? info->header_size : 0;
 }
 
+/* Will the body be read, or is it ignored? */
+static bool wants_body(const struct spot_exchange *exchange) {
+    return exchange->reply.code == 0 && exchange->route != NULL && exchange->route->takes_body;
+}
+
 /* The body's size is known or bounded, and we have room for it; else makes a reply. */
 static bool accept_length(struct spot_exchange *exchange, const struct head *head) {
     size_t most = spot_http_options(exchange->http)->limits.body_bytes;
@@ -115,8 +144,7 @@ static bool accept_length(struct spot_exchange *exchange, const struct head *hea
                            "the body has %ju bytes; %zu are allowed", length, most);
         return false;
     }
-    if (exchange->reply.code == 0 && exchange->route->takes_body && length > 0 &&
-        !spot_exchange_expect(exchange, (size_t)length)) {
+    if (wants_body(exchange) && length > 0 && !spot_exchange_expect(exchange, (size_t)length)) {
         spot_metrics_rejected(metrics, SPOT_REJECTED_MEMORY);
         spot_reply_problem(exchange, SPOT_PROBLEM_OUT_OF_MEMORY, NULL, "%s",
                            spot_problem_message(SPOT_PROBLEM_OUT_OF_MEMORY));
@@ -124,13 +152,16 @@ static bool accept_length(struct spot_exchange *exchange, const struct head *hea
     return true;
 }
 
-enum spot_request_next spot_request_begin(struct spot_exchange *exchange) {
-    struct head head = {0};
+enum spot_request_next spot_request_begin(struct spot_exchange *exchange, const char *method,
+                                          const char *version) {
+    struct head head = {.end = version + strlen(version)};
     size_t most = spot_http_options(exchange->http)->limits.header_bytes,
            size = head_size(exchange);
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, take_header, &head);
     take_ids(exchange);
-    const char *fault = find_fault(&head);
+    const char *fault = find_fault(&head, version);
+    if (fault == NULL && ends_early(&head, method + size))
+        fault = "the name of a header is malformed";
     if (fault != NULL) {
         spot_reply_problem(exchange, SPOT_PROBLEM_BAD_REQUEST, NULL, "%s", fault);
         return SPOT_REQUEST_REPLY_NOW;
@@ -146,8 +177,7 @@ enum spot_request_next spot_request_begin(struct spot_exchange *exchange) {
         exchange->route->begin(exchange);
     if (!accept_length(exchange, &head))
         return SPOT_REQUEST_REPLY_NOW;
-    if (exchange->reply.code == 0 && exchange->route->takes_body && head.lengths == 0 &&
-        head.encodings == 0)
+    if (wants_body(exchange) && head.lengths == 0 && head.encodings == 0)
         spot_reply_problem(exchange, SPOT_PROBLEM_LENGTH_REQUIRED, NULL, "%s",
                            spot_problem_message(SPOT_PROBLEM_LENGTH_REQUIRED));
     /* A client that waits for "100 Continue" need not send what nobody reads. */

@@ -14,8 +14,12 @@ enum spot_request_next {
     SPOT_REQUEST_REPLY_NOW, /* send the reply at once and close: the body is not worth reading */
 };
 
-/* Reads the head, sets the exchange's id and route, makes a reply when it is to be refused. */
-enum spot_request_next spot_request_begin(struct spot_exchange *exchange);
+/*
+ * Reads the head, sets the exchange's id and route, makes a reply when it is to be refused.
+ * method and version ("HTTP/1.1" or "HTTP/1.0") are as libmicrohttpd gives them, in its memory.
+ */
+enum spot_request_next spot_request_begin(struct spot_exchange *exchange, const char *method,
+                                          const char *version);
 
 #ifdef __cplusplus
 }

@@ -26,6 +26,7 @@ struct spot_watched {
     uint64_t deadline_us;
     enum spot_problem late;         /* what to tell a request that is arriving at the deadline */
     struct spot_exchange *exchange; /* under way; NULL between requests */
+    bool lingers;                   /* of the HTTP thread: there may be input that nobody reads */
     uint64_t serial;
     struct spot_watched *previous, *next;
 };
