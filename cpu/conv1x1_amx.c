@@ -1,11 +1,11 @@
 /*
  * 1x1 convolutions of bf16 maps on AMX: the product of matrices of cpu/conv1x1.h.
  *
- * A unit of work is 32 pixels by 32 outs, four tiles of sums that start from the bias; each 32 ins
- * take two tiles of pixels, two of weights and four products, 64 cycles for 4 KiB read, most of it
- * from the first cache. Tiles can only be stored as they are, so sums go through a buffer from
- * which vectors activate, narrow and write them. The vectors work on one unit while the tiles
- * compute the next: there are two buffers.
+ * A unit of work is 32 pixels by 32 outs, four tiles of sums; each 32 ins take two tiles of pixels,
+ * two of weights and four products, 64 cycles for 4 KiB read, most of it from the first cache.
+ * Tiles can only be stored as they are, so sums go through a buffer from which vectors add the
+ * bias, activate, narrow and write them. The vectors work on one unit while the tiles compute the
+ * next: there are two buffers.
  */
 #include "core/ops/add.h"
 #include "core/ops/conv2d.h"
@@ -61,10 +61,9 @@ static enum spot_status prepare(struct spot_cpu_program *program, struct spot_cp
 static inline void multiply(const struct spot_cpu_conv1x1 *self, const uint16_t *in, int first_out,
                             int pixels) {
     const uint16_t *weight = (const uint16_t *)self->packed + (size_t)first_out * self->in_pitch;
-    const float *bias = self->packed_bias + first_out;
     size_t stride = self->in_pitch * sizeof *in;
-    _tile_loadd(0, bias, 0);
-    _tile_loadd(1, bias + 16, 0);
+    _tile_zero(0);
+    _tile_zero(1);
     if (pixels <= AMX_ROWS) {
         for (size_t i = 0; i < self->in_pitch; i += AMX_INS, weight += 2 * AMX_TILE) {
             _tile_loadd(4, in + i, stride);
@@ -75,8 +74,8 @@ static inline void multiply(const struct spot_cpu_conv1x1 *self, const uint16_t 
         }
         return;
     }
-    _tile_loadd(2, bias, 0);
-    _tile_loadd(3, bias + 16, 0);
+    _tile_zero(2);
+    _tile_zero(3);
     for (size_t i = 0; i < self->in_pitch; i += AMX_INS, weight += 2 * AMX_TILE) {
         _tile_loadd(6, weight, AMX_BYTES);
         _tile_loadd(7, weight + AMX_TILE, AMX_BYTES);
@@ -135,8 +134,11 @@ SIMD_INLINE void finish_bf16(const struct spot_cpu_conv1x1 *self, const struct t
     const uint16_t *added = NULL;
     if (adds)
         added = target->other_bf16 + unit->pixel * self->other_pitch + unit->first_out;
+    vf bias_low = vf_load(self->packed_bias + unit->first_out);
+    vf bias_high = vf_load(self->packed_bias + unit->first_out + 16);
     for (int r = 0; r < unit->pixels; r++, to += self->row_pitch) {
-        vf low = vf_load(unit->sums + r * UNIT), high = vf_load(unit->sums + r * UNIT + 16);
+        vf low = vf_add(bias_low, vf_load(unit->sums + r * UNIT));
+        vf high = vf_add(bias_high, vf_load(unit->sums + r * UNIT + 16));
         if (adds) {
             low = vf_add(low, widen(added));
             high = vf_add(high, widen(added + 16));
@@ -156,7 +158,8 @@ static void finish_f32(const struct spot_cpu_conv1x1 *self, const struct target 
         size_t pixel = unit->pixel + (size_t)r;
         float *to = target->rows_f32 + pixel * self->row_pitch + unit->first_out;
         for (int c = 0; c < outs; c += VF_LANES) {
-            vf x = vf_load(unit->sums + r * UNIT + c);
+            vf x = vf_add(vf_load(self->packed_bias + unit->first_out + c),
+                          vf_load(unit->sums + r * UNIT + c));
             if (target->other_f32 != NULL)
                 x = vf_add(x, vf_load(target->other_f32 + pixel * self->other_pitch +
                                       unit->first_out + c));
