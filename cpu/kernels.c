@@ -42,6 +42,7 @@
 #define ALL_KERNELS(X)                                                                             \
     FAST_KERNELS(X)                                                                                \
     X(onednn_conv)                                                                                 \
+    X(onednn_fully_connected)                                                                      \
     F32_KERNELS(X, _f32_portable)                                                                  \
     X(concat)                                                                                      \
     X(split)                                                                                       \
