@@ -16,6 +16,7 @@
 #include "core/ops/channel_shuffle.h"
 #include "core/ops/concat.h"
 #include "core/ops/conv2d.h"
+#include "core/ops/fully_connected.h"
 #include "core/ops/pool2d.h"
 #include "core/ops/resize.h"
 #include "core/ops/shuffle_join.h"
@@ -428,6 +429,30 @@ static void moving_channels_agrees(void **state) {
     check_map_op_on_odd_shapes("split", split_and_swapped);
 }
 
+static void fully_connected_layers_agree(void **state) {
+    (void)state;
+    static const struct spot_shape shapes[] = {
+        {2, {1, 17}}, {2, {7, 58}}, {4, {5, 3, 2, 2}}, {4, {1, 6, 3, 3}}};
+    static const int outs[] = {1, 3, 21, 130};
+    for (int s = 0; s < 4; s++)
+        for (int o = 0; o < 4; o++) {
+            struct rig_random random = {13};
+            struct spot_graph *graph = spot_graph_new(NULL);
+            struct spot_value *x =
+                spot_graph_input(graph, "x", (struct spot_type){SPOT_F32, shapes[s]});
+            int ins = (int)spot_shape_elements(&shapes[s]) / shapes[s].dim[0];
+            struct spot_value *weight =
+                rig_constant(graph, &random, "fc.weight", spot_shape2(outs[o], ins), 0.2F);
+            struct spot_value *bias =
+                rig_constant(graph, &random, "fc.bias", spot_shape1(outs[o]), 1);
+            struct spot_fully_connected attrs = {
+                {(enum spot_activation_kind)((2 * s + o) % SPOT_ACT_COUNT), 0.1F}};
+            x = spot_fully_connected(graph, x, weight, o % 2 == 0 ? bias : NULL, attrs);
+            spot_graph_output(graph, x, "y");
+            check_graph(graph, "fully connected");
+        }
+}
+
 int main(void) {
     spot_backend_register(&spot_backend_cpu);
     const struct CMUnitTest tests[] = {
@@ -442,6 +467,7 @@ int main(void) {
         cmocka_unit_test(additions_agree),
         cmocka_unit_test(activations_agree),
         cmocka_unit_test(moving_channels_agrees),
+        cmocka_unit_test(fully_connected_layers_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
