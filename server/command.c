@@ -18,6 +18,8 @@ const struct spot_command spot_command_table[] = {
      SPOT_FOR_BENCH, 0, 0, spot_cmd_bench},
     {"eval", "--images FOLDER --annotations FILE [OPTION]...",
      "Compute average precision on annotated pictures.", SPOT_FOR_EVAL, 0, 0, spot_cmd_eval},
+    {"selftest", "[OPTION]...", "Check operators and models on this device against the reference.",
+     SPOT_FOR_SELFTEST, 0, 0, spot_cmd_selftest},
     {"models", "[--json] [--tensors NAME [--weights FILE]]",
      "List the built-in detectors and what they cost.", 0, 0, 0, spot_cmd_models},
     {"health", "[--listen HOST:PORT]", "Ask a running server whether it is ready.", SPOT_FOR_HEALTH,

@@ -69,6 +69,7 @@ int spot_cmd_eval(int argc, char **argv);
 int spot_cmd_health(int argc, char **argv);
 int spot_cmd_help(int argc, char **argv);
 int spot_cmd_models(int argc, char **argv);
+int spot_cmd_selftest(int argc, char **argv);
 int spot_cmd_serve(int argc, char **argv);
 
 #ifdef __cplusplus

@@ -11,7 +11,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("SPOTTER", str(ROOT / "build" / "spotter"))
 
 
-def run(*words, variables=None, cwd=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE):
+def run(
+    *words,
+    variables=None,
+    cwd=None,
+    stdin=subprocess.DEVNULL,
+    stdout=subprocess.PIPE,
+    timeout=60,
+):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SPOTTER_")}
     environment.update(variables or {})
     return subprocess.run(
@@ -22,7 +29,7 @@ def run(*words, variables=None, cwd=None, stdin=subprocess.DEVNULL, stdout=subpr
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=timeout,
     )
 
 

@@ -39,7 +39,7 @@ def test_the_table_has_a_line_for_each_detector_in_aligned_columns(spotter):
     end = lines[0].index("MULTIPLY-ADDS") + len("MULTIPLY-ADDS")
     for line in lines[1:]:
         assert line[end - 1].isdigit() and line[end : end + 1] in ("", " ")
-    assert "941,818      342,223,200" in lines[1]
+    assert any("941,818      342,223,200" in line for line in lines)
 
 
 def test_an_argument_is_wrong_usage(spotter):
