@@ -23,7 +23,7 @@ struct spot_model_options {
     const struct spot_weights *tensors; /* in place of a file; borrowed until the model is freed */
     const char *labels; /* path of a text file, one class name a line; NULL for none */
     enum spot_precision precision;
-    int batch_max; /* 0 means 1 */
+    int batch_max;                      /* 0 means 1 */
     struct spot_detector_options build; /* variant NULL: the one in the file's metadata, if any */
 };
 

@@ -75,7 +75,8 @@ static void what_there_was_not_is_left_out(void **state) {
     json_decref(json);
     char *text = written(spot_error_json("image_unreadable", "it is damaged", NULL, NULL));
     assert_string_equal(
-        text, "{\"error\":{\"code\":\"image_unreadable\",\"message\":\"it is damaged\",\"detail\":{}}}");
+        text,
+        "{\"error\":{\"code\":\"image_unreadable\",\"message\":\"it is damaged\",\"detail\":{}}}");
     free(text);
 }
 
