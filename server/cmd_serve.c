@@ -159,9 +159,10 @@ int spot_cmd_serve(int argc, char **argv) {
         spot_log(SPOT_LOG_ERROR, spot_event("start_failed"), spot_text("error", error.text));
         result = SPOT_EXIT_FAILED;
     }
-    spot_http_stop(&serve.http);
+    spot_http_stop(serve.http);
     if (!spot_service_free(&serve.service))
         _exit(SPOT_EXIT_FAILED); /* a thread hangs in the device and cannot be joined */
+    spot_http_free(&serve.http);
     if (serve.signals >= 0)
         close(serve.signals);
     if (serve.death >= 0)

@@ -304,8 +304,10 @@ enum spot_status spot_http_start(const struct spot_options *options, struct spot
         status = spot_linger_start(&self->linger, error);
     if (status == SPOT_OK)
         status = start_daemon(self, error);
-    if (status != SPOT_OK)
-        spot_http_stop(&self);
+    if (status != SPOT_OK) {
+        spot_http_stop(self);
+        spot_http_free(&self);
+    }
     *http = self;
     return status;
 }
@@ -322,20 +324,24 @@ void spot_http_drain(struct spot_http *http, uint64_t wait_us) {
     wait_for_exchanges(http, FLUSH_US);
 }
 
-void spot_http_stop(struct spot_http **http) {
-    struct spot_http *self = *http;
-    *http = NULL;
-    if (self == NULL)
+void spot_http_stop(struct spot_http *http) {
+    if (http == NULL)
         return;
-    if (self->daemon != NULL) {
-        MHD_quiesce_daemon(self->daemon);
-        spot_watch_finish_all(self->watch, SPOT_DEADLINE); /* stopping must find none suspended */
-        wait_for_exchanges(self, FLUSH_US);
-        MHD_stop_daemon(self->daemon);
+    if (http->daemon != NULL) {
+        MHD_quiesce_daemon(http->daemon);
+        spot_watch_finish_all(http->watch, SPOT_DEADLINE); /* stopping must find none suspended */
+        wait_for_exchanges(http, FLUSH_US);
+        MHD_stop_daemon(http->daemon);
+        http->daemon = NULL;
     }
-    spot_linger_stop(&self->linger);
-    spot_watch_stop(&self->watch);
-    if (self->socket >= 0)
-        close(self->socket);
-    free(self);
+    spot_linger_stop(&http->linger);
+    spot_watch_stop(&http->watch);
+    if (http->socket >= 0)
+        close(http->socket);
+    http->socket = -1;
+}
+
+void spot_http_free(struct spot_http **http) {
+    free(*http);
+    *http = NULL;
 }

@@ -34,8 +34,14 @@ const char *spot_http_address(const struct spot_http *http);
  */
 void spot_http_drain(struct spot_http *http, uint64_t wait_us);
 
-/* Closes every connection, ends the threads, frees. NULL is accepted. */
-void spot_http_stop(struct spot_http **http);
+/* Closes every connection, ends the threads. NULL is accepted. */
+void spot_http_stop(struct spot_http *http);
+
+/*
+ * Frees a stopped server. Only after the service has ended: a lane that is busy still holds
+ * pictures of requests that were answered without it, and gives their memory back here.
+ */
+void spot_http_free(struct spot_http **http);
 
 /* For the files of this folder. */
 const struct spot_options *spot_http_options(const struct spot_http *http);
