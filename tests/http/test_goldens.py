@@ -69,7 +69,8 @@ def detector(request):
 @pytest.fixture(scope="module", params=["f32", "bf16"])
 def served(request, detector, tmp_path_factory):
     weights = SHARED / "weights" / f"{detector}.safetensors"
-    flags = ["--model", f"{detector}={weights}", "--precision", request.param]
+    # a build with sanitizers on a busy machine is slow; no answer may be refused for that
+    flags = ["--model", f"{detector}={weights}", "--precision", request.param, "--limits-queue-ms", "30000"]
     folder = tmp_path_factory.mktemp("golden")
     try:
         server = Server(folder, *flags, backend="cpu")
