@@ -72,7 +72,8 @@ static void *work(void *argument) {
             if (!wait_turn(run, item))
                 break;
             status = runner->finish(runner->context, &thread->worker, item, &error);
-            pass_turn(run);
+            if (status == SPOT_OK) /* else nothing follows: the turn stays here */
+                pass_turn(run);
         }
         if (status != SPOT_OK) {
             fail(run, &error);
