@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/ops/nms.h"
 #include "core/ops/proposals.h"
 #include "models/model.h"
 #include "models/support/made_weights.h"
