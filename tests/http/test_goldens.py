@@ -14,11 +14,33 @@ IOU = 0.95
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
 
 
+# detector: name of its weights, folder of its reference results
+DETECTORS = {
+    "nanodet-m-320": ("nanodet-m-320", "nanodet-m-320"),
+    "nanodet-m-416": ("nanodet-m-416", "nanodet-m-416"),
+    "yolov5-shufflenetv2-320": ("yolov5-shufflenetv2-coco-320", "yolov5-shufflenetv2-coco-320"),
+    "rfsong-779": ("rfsong-779-voc-300", "rfsong-779"),
+}
+
+
 def goldens(detector):
-    for path in sorted((SHARED / "goldens" / detector).glob("*.json")):
+    for path in sorted((SHARED / "goldens" / DETECTORS[detector][1]).glob("*.json")):
         golden = json.loads(path.read_text())
+        if "detections_eval" in golden:  # RFSong's have another form, and boxes that leave the picture
+            found = golden["detections_eval"]
+            golden["params"] = {
+                "score_threshold": found["score_threshold"],
+                "iou_threshold": found["nms_iou"],
+                "max_detections": 1000,
+            }
+            golden["detections"] = [dict(one, box=clipped(one["box"], golden)) for one in found["items"]]
         if "detections" in golden and "params" in golden:
             yield path.stem, golden
+
+
+def clipped(box, picture):
+    limits = (picture["width"], picture["height"]) * 2
+    return [min(max(value, 0), limit) for value, limit in zip(box, limits)]
 
 
 def corners(box):
@@ -61,14 +83,16 @@ def lost_a_tie(wanted, detections, candidates, limit, tolerance):
     )
 
 
-@pytest.fixture(scope="module", params=["nanodet-m-320", "nanodet-m-416"])
+@pytest.fixture(scope="module", params=list(DETECTORS))
 def detector(request):
     return request.param
 
 
 @pytest.fixture(scope="module", params=["f32", "bf16"])
 def served(request, detector, tmp_path_factory):
-    weights = SHARED / "weights" / f"{detector}.safetensors"
+    if detector == "rfsong-779" and request.param == "bf16":
+        pytest.skip("its hundreds of faint boxes are compared in f32; tests/golden has bf16")
+    weights = SHARED / "weights" / f"{DETECTORS[detector][0]}.safetensors"
     # a build with sanitizers on a busy machine is slow; no answer may be refused for that
     flags = ["--model", f"{detector}={weights}", "--precision", request.param, "--limits-queue-ms", "30000"]
     folder = tmp_path_factory.mktemp("golden")
