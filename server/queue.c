@@ -6,7 +6,7 @@
 
 enum spot_status spot_queue_init(struct spot_queue *queue, int capacity, struct spot_error *error) {
     memset(queue, 0, sizeof *queue);
-    queue->heap = calloc((size_t)capacity + 1, sizeof *queue->heap);
+    queue->heap = calloc((size_t)capacity + 1, sizeof(struct spot_queue_entry *));
     if (queue->heap == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "queue: out of memory for %d places", capacity);
     queue->capacity = capacity;

@@ -105,15 +105,12 @@ static bool act_on_late(struct spot_watch *watch, uint64_t now_us) {
     if (at == NULL)
         return false;
     at->deadline_us = SPOT_NEVER;
-    if (at->exchange == NULL) {
-        shutdown(at->socket, SHUT_RDWR);
-    } else if (is_working(at)) {
+    if (at->exchange != NULL && is_working(at))
         finish(watch, at, SPOT_DEADLINE);
-    } else if (atomic_load(&at->exchange->state) == SPOT_RECEIVING) {
+    else if (at->exchange != NULL && atomic_load(&at->exchange->state) == SPOT_RECEIVING)
         abandon(at);
-    } else {
+    else
         shutdown(at->socket, SHUT_RDWR);
-    }
     return true;
 }
 

@@ -112,7 +112,8 @@ static void build_concat(struct builder *b) {
 /* in, out, kernel, stride, dilation, groups, height, width, activation */
 static struct spot_value *convolve(struct builder *b, struct spot_value **x) {
     const int *a = b->arguments;
-    float reach = 1 / sqrtf((float)(a[0] / a[5] * a[2] * a[2]));
+    int taps = a[0] / a[5] * a[2] * a[2];
+    float reach = 1 / sqrtf((float)taps);
     *x = map(b, "x", a[0], a[6], a[7]);
     struct spot_value *weight = constant(
         b, "conv.weight", spot_shape4(a[1], a[0] / a[5], a[2], a[2]), -2 * reach, 2 * reach);
