@@ -43,8 +43,8 @@ size_t spot_cuda_conv_bytes(const struct spot_shape *shape, enum spot_dtype dtyp
            (size_t)spot_cuda_padded(shape->dim[0]) * spot_dtype_size(dtype);
 }
 
-void spot_cuda_pack_conv(const float *weight, const struct spot_shape *shape,
-                         enum spot_dtype dtype, void *packed) {
+void spot_cuda_pack_conv(const float *weight, const struct spot_shape *shape, enum spot_dtype dtype,
+                         void *packed) {
     size_t outputs = (size_t)shape->dim[0], inputs = (size_t)shape->dim[1];
     size_t taps = (size_t)shape->dim[2] * (size_t)shape->dim[3];
     size_t padded = (size_t)spot_cuda_padded(shape->dim[0]);

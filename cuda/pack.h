@@ -18,8 +18,8 @@ uint16_t spot_cuda_f16(float value);
 size_t spot_cuda_conv_bytes(const struct spot_shape *shape, enum spot_dtype dtype);
 
 /* To [KH,KW,C/G,O padded], zeros in the padding. dtype is SPOT_F32 or SPOT_F16. */
-void spot_cuda_pack_conv(const float *weight, const struct spot_shape *shape,
-                         enum spot_dtype dtype, void *packed);
+void spot_cuda_pack_conv(const float *weight, const struct spot_shape *shape, enum spot_dtype dtype,
+                         void *packed);
 
 /*
  * The weight [O,C*H*W] of a fully connected layer that reads a map [N,C,H,W]: to
