@@ -69,7 +69,7 @@ static __device__ __forceinline__ void strip(const struct spot_cuda_conv2d &p, i
 }
 
 template <typename T>
-static __global__ void __launch_bounds__(SPOT_THREADS)
+static __global__ void __launch_bounds__(SPOT_THREADS, SPOT_NO_SPILL)
     depthwise_3x3(const __grid_constant__ struct spot_cuda_conv2d p) {
     strip<T>(p, 3, 1);
 }

@@ -21,6 +21,12 @@
 /* Threads of a block, for kernels that have no reason for another number. */
 enum { SPOT_THREADS = 256, SPOT_WARP = 32 };
 
+/*
+ * Second bound of __launch_bounds__, blocks of a multiprocessor: for the few kernels of which the
+ * assembler would rather spill a register than hold one block less at once.
+ */
+enum { SPOT_NO_SPILL = 1 };
+
 /* Elements in 16 bytes, the most that one instruction loads. */
 template <typename T> constexpr int spot_lanes = 16 / (int)sizeof(T);
 

@@ -95,7 +95,7 @@ static __device__ float sample_bin(const struct spot_cuda_ps_roi_align &p,
 }
 
 template <typename T>
-static __global__ void __launch_bounds__(SPOT_THREADS)
+static __global__ void __launch_bounds__(SPOT_THREADS, SPOT_NO_SPILL)
     ps_roi_align(const __grid_constant__ struct spot_cuda_ps_roi_align p) {
     struct spot_roi_place at = spot_roi_place(p.out, spot_item());
     if (at.region >= p.out.pictures)

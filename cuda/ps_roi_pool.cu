@@ -4,8 +4,8 @@
  *
  *   floor(pw * bin + X1) up to ceil((pw + 1) * bin + X1), bin = max(X2 - X1, 0.1) / P
  *
- * rounded after every operation and in this order: a multiply-add here moves an edge of one region
- * in a hundred to the next cell, hence the intrinsics, which the compiler never contracts.
+ * rounded after every operation and in this order: a fused multiply-add moves an edge of some
+ * regions to the next cell, hence the intrinsics, which the compiler never contracts.
  *
  * One output element a thread, the D outputs of a bin being neighbours: they read the same cells.
  */

@@ -60,7 +60,7 @@ struct ssd_task {
 };
 
 template <typename T>
-static __global__ void __launch_bounds__(SPOT_THREADS)
+static __global__ void __launch_bounds__(SPOT_THREADS, SPOT_NO_SPILL)
     ssd_score(const __grid_constant__ struct ssd_task t) {
     int number = spot_item(), n = (int)blockIdx.y, classes = t.p.attrs.classes;
     if (number >= t.topk.slots / classes)

@@ -11,10 +11,11 @@
 #include "cuda/topk.cuh"
 
 enum {
-    THREADS = 1024,
+    THREADS = 512,
     WARPS = THREADS / SPOT_WARP,
     DIGIT_BITS = 11,
-    BINS = 1 << DIGIT_BITS, /* two a thread */
+    BINS = 1 << DIGIT_BITS,
+    OWN_BINS = BINS / THREADS, /* of a thread */
 };
 
 /* Sum over the threads before this one; *total over all. Every thread must call it. */
@@ -54,19 +55,25 @@ static __device__ uint32_t find_digit(const uint32_t *keys, int slots, uint32_t 
     for (int bin = thread; bin < BINS; bin += THREADS)
         counts[bin] = 0;
     __syncthreads();
+#pragma unroll 4
     for (int slot = thread; slot < slots; slot += THREADS) {
         uint32_t key = keys[slot];
         if (key != SPOT_TOPK_NONE && (key & known) == prefix)
             atomicAdd(&counts[key >> shift & (BINS - 1)], 1);
     }
     __syncthreads();
-    int high = BINS - 1 - 2 * thread; /* threads go from the top bin down */
-    int above = block_scan(counts[high] + counts[high - 1], &total);
+    int top = BINS - 1 - OWN_BINS * thread, own = 0; /* threads go from the top bin down */
+    for (int i = 0; i < OWN_BINS; i++)
+        own += counts[top - i];
+    int above = block_scan(own, &total);
     *enough = total >= cut->ties;
-    int middle = above + counts[high], below = middle + counts[high - 1];
-    if (above < cut->ties && cut->ties <= below) { /* in one thread, if there are enough */
-        digit = (uint32_t)(cut->ties <= middle ? high : high - 1);
-        before = cut->ties <= middle ? above : middle;
+    for (int i = 0; i < OWN_BINS; i++) { /* true for one bin of one thread, if there are enough */
+        int count = counts[top - i];
+        if (above < cut->ties && cut->ties <= above + count) {
+            digit = (uint32_t)(top - i);
+            before = above;
+        }
+        above += count;
     }
     __syncthreads();
     if (*enough) {
@@ -124,7 +131,7 @@ static __device__ void gather(const uint32_t *keys, int slots, const struct cut 
     }
 }
 
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, SPOT_NO_SPILL)
     topk(const __grid_constant__ struct spot_cuda_topk p) {
     size_t n = blockIdx.x;
     const uint32_t *keys = p.keys + n * (size_t)p.slots;

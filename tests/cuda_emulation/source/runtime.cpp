@@ -42,11 +42,16 @@ struct thread {
     uint64_t value;
 };
 
-/* Results of exchanges: two sets in turn, since a fast lane may begin the next one early. */
+/*
+ * Exchanges of a warp use two sets of values in turn, since a fast lane may begin the next one
+ * while others have not read the last. For the same reason ThreadSanitizer is told of them, and of
+ * barriers, through two objects in turn: with one, what a fast thread did after a barrier would
+ * seem to be ordered before what a slow one does there.
+ */
 struct warp {
     uint64_t values[2][WARP];
-    int current;
-    char sync; /* for ThreadSanitizer */
+    int current; /* the set of the last exchange */
+    char sync[2];
 };
 
 struct shared_memory {
@@ -74,7 +79,8 @@ static std::vector<struct shared_memory> shared;
 /* Fiber i runs thread i of every block. Never destroyed, so that none is lost. */
 static std::vector<struct fiber *> &fibers = *new std::vector<struct fiber *>;
 static struct thread *self;
-static char launch_begins, launch_ends, barrier_sync; /* for ThreadSanitizer */
+static char launch_begins, launch_ends, barrier_sync[2]; /* for ThreadSanitizer */
+static int barriers;                                     /* opened in this block */
 
 extern "C" void emu_set_order(enum emu_order new_order, uint64_t seed) {
     order = new_order;
@@ -128,7 +134,7 @@ static void wait(enum state state, const char *file, int line, void *sync) {
 }
 
 extern "C" void emu_barrier(const char *file, int line) {
-    wait(AT_BARRIER, file, line, &barrier_sync);
+    wait(AT_BARRIER, file, line, &barrier_sync[barriers % 2]);
 }
 
 static struct warp *warp_of(const struct thread *thread) {
@@ -141,7 +147,7 @@ extern "C" const uint64_t *emu_exchange(unsigned mask, int kind, uint64_t value,
     self->mask = mask;
     self->kind = kind;
     self->value = value;
-    wait(IN_EXCHANGE, file, line, &warp->sync);
+    wait(IN_EXCHANGE, file, line, &warp->sync[warp->current ^ 1]);
     return warp->values[warp->current];
 }
 
@@ -250,6 +256,7 @@ static bool open_barrier(void) {
     if (done != 0)
         emu_error("%zu of %zu threads ended before the barrier at line %d", done, threads.size(),
                   first->site.line);
+    barriers++;
     for (struct thread &thread : threads)
         if (thread.state == AT_BARRIER)
             thread.state = READY;

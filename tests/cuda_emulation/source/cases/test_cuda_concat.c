@@ -28,13 +28,18 @@ static void inputs_follow_one_another(void **state) {
     static const struct {
         int n, channels[SPOT_NODE_INPUTS_MAX];
     } cases[] = {
-        {2, {8, 8}},   {2, {16, 3}},
-        {2, {3, 16}},  {2, {1, 1}},
-        {2, {4, 12}},  {3, {8, 5, 11}},
-        {2, {58, 58}}, {16, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
+        {2, {8, 8}},
+        {2, {16, 3}},
+        {2, {3, 16}},
+        {2, {1, 1}},
+        {2, {4, 12}},
+        {2, {4, 5}},
+        {3, {8, 5, 11}},
+        {2, {58, 58}},
+        {16, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
     };
     for (int d = 0; d < 2; d++)
-        for (int i = 0; i < 8; i++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
             check(kernel_dtypes[d], cases[i].channels, cases[i].n);
 }
 

@@ -43,7 +43,8 @@ static void candidates_agree_in_order(void **state) {
                                             .all_classes = all != 0};
             attrs.max_candidates = 1000; /* more than there are */
             check(kernel_dtypes[d], &attrs, 0.3F);
-            attrs.max_candidates = 37; /* a cut among equal scores */
+            check(kernel_dtypes[d], &attrs, 0.5F); /* the score of a logit of 0 */
+            attrs.max_candidates = 37;             /* a cut among equal scores */
             check(kernel_dtypes[d], &attrs, 0.05F);
             attrs.max_candidates = 1;
             check(kernel_dtypes[d], &attrs, 0);
