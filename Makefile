@@ -4,9 +4,10 @@
 #   make check   install what the tests need, build, run every test
 #   make build   only build: build/spotter
 #   make bench   compare with other runtimes on this machine
+#   make fuzz    look for inputs that break it, FUZZ_SECONDS long (600)
 #   make format  format the C sources
 
-.PHONY: demo check build bench format clean
+.PHONY: demo check build bench fuzz format clean
 MAKEFLAGS += --no-print-directory
 
 demo:
@@ -26,6 +27,9 @@ build:
 
 bench: build
 	@bench/run
+
+fuzz:
+	@tests/fuzz/run
 
 format:
 	@git ls-files '*.c' '*.h' '*.cu' '*.cuh' | xargs clang-format -i

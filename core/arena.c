@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64, BLOCK_BYTES = 64 * 1024 };
+enum { ALIGNMENT = 64, BLOCK_BYTES = 16 * 1024 };
 
 struct spot_arena_block {
     struct spot_arena_block *next;

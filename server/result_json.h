@@ -8,6 +8,7 @@
 
 #include "models/model.h"
 #include "server/image/image.h"
+#include "server/text.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,7 +39,10 @@ struct spot_result {
  */
 enum { SPOT_RESULT_JSON_FLAGS = JSON_REAL_PRECISION(9) };
 
-/* A new object, or NULL when memory is short. Write it with SPOT_RESULT_JSON_FLAGS. */
+/* Appends the object as compact JSON: what the server sends. */
+void spot_result_write(const struct spot_result *result, struct spot_text *text);
+
+/* The same as a new object, or NULL when memory is short. Write it with SPOT_RESULT_JSON_FLAGS. */
 json_t *spot_result_json(const struct spot_result *result);
 
 /* The list of detections alone; or NULL. */

@@ -26,6 +26,9 @@ __attribute__((format(printf, 2, 3)))
 #endif
 void spot_text_print(struct spot_text *text, const char *format, ...);
 
+/* Appends a text from outside as a JSON string; broken UTF-8 is replaced. */
+void spot_text_quote(struct spot_text *text, const char *value);
+
 /* Returns owned what was written, for free(), and empties the text; NULL when memory was short. */
 char *spot_text_take(struct spot_text *text, size_t *size);
 

@@ -1,8 +1,9 @@
 /* The answer to a detection request: results or errors as JSON, the annotated picture, timings. */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/clock.h"
+#include "server/decimal.h"
 #include "server/http/detect.h"
 #include "server/http/task.h"
 #include "server/result_json.h"
@@ -58,12 +59,24 @@ static void count_task(const struct spot_task *task, const struct spot_timing *t
         spot_metrics_detection(metrics, task->job.result.items[i].class_id);
 }
 
-static json_t *task_json(const struct spot_task *task, const char *id, uint64_t now_us) {
+/* An error of one picture among others. */
+static void write_error(const struct spot_error *error, struct spot_text *text) {
+    json_t *object = spot_error_json(spot_problem_code(meanings[error->status].problem),
+                                     error->text, NULL, NULL);
+    char *dumped = json_dumps(object, JSON_COMPACT);
+    spot_text_add(text, dumped != NULL ? dumped : "null", dumped != NULL ? strlen(dumped) : 4);
+    free(dumped);
+    json_decref(object);
+}
+
+static void write_task(const struct spot_task *task, const char *id, uint64_t now_us,
+                       struct spot_text *text) {
     const struct spot_exchange *exchange = task->exchange;
     const struct spot_served *served = exchange->served;
-    if (task->error.status != SPOT_OK)
-        return spot_error_json(spot_problem_code(meanings[task->error.status].problem),
-                               task->error.text, NULL, NULL);
+    if (task->error.status != SPOT_OK) {
+        write_error(&task->error, text);
+        return;
+    }
     struct spot_result result = {
         .id = id,
         .model = served->name,
@@ -78,32 +91,55 @@ static json_t *task_json(const struct spot_task *task, const char *id, uint64_t 
         .batch_size = task->job.batch_size,
     };
     count_task(task, &result.timing);
-    return spot_result_json(&result);
+    spot_result_write(&result, text);
 }
 
-static json_t *list_json(const struct spot_exchange *exchange, uint64_t now_us) {
-    json_t *results = json_array();
-    for (int i = 0; i < exchange->n_tasks; i++)
-        json_array_append_new(results, task_json(&exchange->tasks[i], NULL, now_us));
-    return json_pack("{s:s, s:o}", "id", spot_exchange_id(exchange), "results", results);
+static void write_list(const struct spot_exchange *exchange, uint64_t now_us,
+                       struct spot_text *text) {
+    spot_text_print(text, "{\"id\":");
+    spot_text_quote(text, spot_exchange_id(exchange));
+    spot_text_print(text, ",\"results\":[");
+    for (int i = 0; i < exchange->n_tasks; i++) {
+        if (i > 0)
+            spot_text_print(text, ",");
+        write_task(&exchange->tasks[i], NULL, now_us, text);
+    }
+    spot_text_print(text, "]}");
+}
+
+static void answer_json(struct spot_exchange *exchange, uint64_t now_us) {
+    struct spot_text text = {0};
+    size_t size = 0;
+    if (exchange->several)
+        write_list(exchange, now_us, &text);
+    else
+        write_task(&exchange->tasks[0], spot_exchange_id(exchange), now_us, &text);
+    char *bytes = spot_text_take(&text, &size);
+    spot_reply_bytes(exchange, 200, "application/json", bytes, size);
+}
+
+/* Appends "name;dur=1.5" to a Server-Timing header; at is its end, the new end is returned. */
+static char *put_stage(char *at, const char *separator, const char *name, double duration_ms) {
+    at = stpcpy(stpcpy(stpcpy(at, separator), name), ";dur=");
+    return spot_decimal(at, duration_ms, 3);
 }
 
 /* Server-Timing: the stages of a single picture, the total of any request. */
 static void write_timing(struct spot_exchange *exchange, uint64_t now_us) {
-    char *text = exchange->reply.server_timing;
+    char *at = exchange->reply.server_timing;
     bool ran = exchange->failure == SPOT_OK && exchange->n_tasks == 1 &&
                exchange->tasks[0].job.started_us != 0;
-    struct spot_timing timing = {0};
-    if (ran)
-        timing = timing_of(&exchange->tasks[0], now_us);
-    if (ran)
-        snprintf(text, SPOT_SERVER_TIMING_MAX,
-                 "receive;dur=%.3f, decode;dur=%.3f, queue;dur=%.3f, infer;dur=%.3f, "
-                 "postprocess;dur=%.3f, total;dur=%.3f",
-                 timing.receive, timing.decode, timing.queue, timing.infer, timing.postprocess,
-                 timing.total);
-    else
-        snprintf(text, SPOT_SERVER_TIMING_MAX, "total;dur=%.3f", ms(exchange->begun_us, now_us));
+    if (!ran) {
+        put_stage(at, "", "total", ms(exchange->begun_us, now_us));
+        return;
+    }
+    struct spot_timing timing = timing_of(&exchange->tasks[0], now_us);
+    at = put_stage(at, "", "receive", timing.receive);
+    at = put_stage(at, ", ", "decode", timing.decode);
+    at = put_stage(at, ", ", "queue", timing.queue);
+    at = put_stage(at, ", ", "infer", timing.infer);
+    at = put_stage(at, ", ", "postprocess", timing.postprocess);
+    put_stage(at, ", ", "total", timing.total);
 }
 
 static void answer_annotated(struct spot_exchange *exchange, uint64_t now_us) {
@@ -128,11 +164,8 @@ void spot_detect_answer(struct spot_exchange *exchange) {
                            message != NULL ? message : error->text);
     } else if (exchange->annotated != NULL) {
         answer_annotated(exchange, now_us);
-    } else if (exchange->several) {
-        spot_reply_json(exchange, 200, list_json(exchange, now_us));
     } else {
-        spot_reply_json(exchange, 200,
-                        task_json(&exchange->tasks[0], spot_exchange_id(exchange), now_us));
+        answer_json(exchange, now_us);
     }
     write_timing(exchange, now_us);
 }

@@ -38,7 +38,7 @@
 
 enum {
     THREADS_DEFAULT = 2,
-    CONNECTION_MEMORY = 128 * 1024,    /* halves the cost of an upload, against 32 KiB */
+    CONNECTION_MEMORY = 64 * 1024,     /* zeroed for each request; 32 KiB make uploads slow */
     IDLE_US = 75 * 1000 * 1000,        /* a connection between two requests */
     SEND_US = 60 * 1000 * 1000,        /* for a client to read its reply */
     UPLOAD_GRACE_US = 2 * 1000 * 1000, /* before the rate of an upload counts */
