@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "models/json_text.h"
 #include "server/options_table.h"
 #include "server/suggest.h"
 
@@ -180,9 +181,10 @@ static enum spot_status read_text(struct spot_options *options, const char *text
         return status;
 
     json_error_t wrong;
-    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &wrong);
-    if (json == NULL)
-        return spot_fail(error, SPOT_INVALID, "line %d, column %d: %s", wrong.line, wrong.column,
+    json_t *json;
+    status = spot_json_read(text, size, &json, &wrong);
+    if (status != SPOT_OK)
+        return spot_fail(error, status, "line %d, column %d: %s", wrong.line, wrong.column,
                          wrong.text);
     struct place top = {.options = options, .folder = folder, .key = "", .shown = ""};
     status = read_object(&top, json, error);

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "models/json_text.h"
+
 static const char METADATA[] = "__metadata__";
 
 static bool parse_dtype(const char *text, enum spot_dtype *dtype) {
@@ -152,7 +154,9 @@ enum spot_status spot_safetensors_parse(const void *bytes, size_t size,
                          (unsigned long long)length, size);
     const char *text = (const char *)bytes + prefix;
     json_error_t fault;
-    json_t *header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &fault);
+    json_t *header;
+    if (spot_json_read(text, (size_t)length, &header, &fault) == SPOT_NO_MEMORY)
+        return spot_fail(error, SPOT_NO_MEMORY, "weights: out of memory");
     if (!json_is_object(header)) {
         json_decref(header);
         return spot_fail(error, SPOT_INVALID, "weights: the header is no JSON object (%.80s)",

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/json_text.h"
 #include "server/file.h"
 
 static enum spot_status no_memory(struct spot_error *error) {
@@ -184,11 +185,12 @@ enum spot_status spot_coco_parse(const char *text, size_t size, struct spot_coco
                                  struct spot_error *error) {
     json_error_t fault;
     *coco = (struct spot_coco){0};
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &fault);
-    enum spot_status status =
-        json_is_object(root) ? SPOT_OK
-                             : spot_fail(error, SPOT_INVALID, "no JSON object (line %d: %.120s)",
-                                         fault.line, root == NULL ? fault.text : "something else");
+    json_t *root;
+    enum spot_status status = spot_json_read(text, size, &root, &fault);
+    if (status == SPOT_OK && !json_is_object(root))
+        status = spot_fail(error, SPOT_INVALID, "no JSON object");
+    else if (status != SPOT_OK)
+        spot_fail(error, status, "no JSON object (line %d: %.120s)", fault.line, fault.text);
     if (status == SPOT_OK)
         status = read_images(root, coco, error);
     if (status == SPOT_OK)

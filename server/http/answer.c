@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/json_text.h"
 #include "server/clock.h"
 #include "server/decimal.h"
 #include "server/http/detect.h"
@@ -63,7 +64,7 @@ static void count_task(const struct spot_task *task, const struct spot_timing *t
 static void write_error(const struct spot_error *error, struct spot_text *text) {
     json_t *object = spot_error_json(spot_problem_code(meanings[error->status].problem),
                                      error->text, NULL, NULL);
-    char *dumped = json_dumps(object, JSON_COMPACT);
+    char *dumped = spot_json_write(object, JSON_COMPACT);
     spot_text_add(text, dumped != NULL ? dumped : "null", dumped != NULL ? strlen(dumped) : 4);
     free(dumped);
     json_decref(object);

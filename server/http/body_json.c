@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/json_text.h"
 #include "server/http/body.h"
 
 enum { CLASSES_TEXT_MAX = 64 * 1024 }; /* bytes of a list of classes, joined */
@@ -129,12 +130,12 @@ enum spot_status spot_body_read_json(const uint8_t *bytes, size_t size,
     json_error_t where;
     if (is_too_deep(bytes, size, limits->json_depth))
         return spot_fail(error, SPOT_INVALID, "JSON: nested deeper than %d", limits->json_depth);
-    json_t *root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &where);
-    if (root == NULL)
-        return spot_fail(error, SPOT_INVALID, "JSON: %s, at line %d column %d", where.text,
-                         where.line, where.column);
-    enum spot_status status = json_is_object(root)
-                                  ? read_members(&reading, root, error)
+    json_t *root;
+    enum spot_status status = spot_json_read((const char *)bytes, size, &root, &where);
+    if (status != SPOT_OK)
+        return spot_fail(error, status, "JSON: %s, at line %d column %d", where.text, where.line,
+                         where.column);
+    status = json_is_object(root) ? read_members(&reading, root, error)
                                   : spot_fail(error, SPOT_INVALID, "JSON: an object is needed");
     json_decref(root);
     return status;

@@ -2,11 +2,13 @@
 #include "server/http/reply.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "models/json_text.h"
 #include "server/http/exchange.h"
 #include "server/result_json.h"
 #include "server/text.h"
@@ -53,18 +55,30 @@ const char *spot_problem_message(enum spot_problem problem) {
     return problems[problem].message;
 }
 
+/* What is sent when there is no memory to write anything else. */
+static const char short_of_memory[] =
+    "{\"error\":{\"code\":\"out_of_memory\",\"message\":\"the server is short of memory\","
+    "\"detail\":{}}}";
+
 void spot_reply_bytes(struct spot_exchange *exchange, int code, const char *type, void *bytes,
                       size_t size) {
     struct spot_reply *reply = &exchange->reply;
     free(reply->body);
-    reply->code = bytes != NULL ? code : 500;
+    reply->code = code;
     reply->type = type;
     reply->body = bytes;
-    reply->size = bytes != NULL ? size : 0;
+    reply->size = size;
+    if (bytes == NULL) {
+        reply->code = problems[SPOT_PROBLEM_OUT_OF_MEMORY].status;
+        reply->type = "application/json";
+        reply->size = strlen(short_of_memory);
+        reply->problem = problems[SPOT_PROBLEM_OUT_OF_MEMORY].code;
+        reply->retry_after_s = 1;
+    }
 }
 
 void spot_reply_json(struct spot_exchange *exchange, int code, json_t *object) {
-    char *text = json_dumps(object, JSON_COMPACT | SPOT_RESULT_JSON_FLAGS);
+    char *text = spot_json_write(object, JSON_COMPACT | SPOT_RESULT_JSON_FLAGS);
     json_decref(object);
     spot_reply_bytes(exchange, code, "application/json", text, text != NULL ? strlen(text) : 0);
 }
@@ -79,15 +93,18 @@ void spot_reply_problem(struct spot_exchange *exchange, enum spot_problem proble
     spot_reply_json(
         exchange, problems[problem].status,
         spot_error_json(problems[problem].code, message, detail, spot_exchange_id(exchange)));
-    exchange->reply.problem = problems[problem].code;
+    if (exchange->reply.body != NULL)
+        exchange->reply.problem = problems[problem].code;
     if (exchange->reply.code == 503 && exchange->reply.retry_after_s == 0)
         exchange->reply.retry_after_s = 1;
 }
 
 bool spot_reply_send(struct spot_exchange *exchange) {
     struct spot_reply *reply = &exchange->reply;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_MUST_FREE);
+    bool have_body = reply->body != NULL;
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        reply->size, have_body ? reply->body : (void *)(uintptr_t)short_of_memory,
+        have_body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     if (response == NULL)
         return false;
     reply->body = NULL; /* the response frees it */
@@ -116,7 +133,7 @@ bool spot_reply_send(struct spot_exchange *exchange) {
 void spot_reply_send_raw(const char *request_id, enum spot_problem problem, int socket) {
     json_t *object =
         spot_error_json(problems[problem].code, problems[problem].message, NULL, request_id);
-    char *body = json_dumps(object, JSON_COMPACT);
+    char *body = spot_json_write(object, JSON_COMPACT);
     struct spot_text text = {0};
     int status = problems[problem].status;
     spot_text_print(&text,

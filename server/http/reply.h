@@ -50,7 +50,7 @@ struct spot_header {
 
 struct spot_reply {
     int code;   /* HTTP status; 0: there is no reply yet */
-    char *body; /* owned, from malloc */
+    char *body; /* owned, from malloc; NULL: there was no memory to write it */
     size_t size;
     const char *type;                  /* media type, static */
     const char *allow;                 /* 405: the methods; static */
@@ -65,10 +65,13 @@ int spot_problem_status(enum spot_problem problem);
 const char *spot_problem_code(enum spot_problem problem);
 const char *spot_problem_message(enum spot_problem problem);
 
-/* Makes the reply this object, which is taken; 500 when it is NULL or memory is short. */
+/* Makes the reply this object, which is taken; 503 when it is NULL or memory is short. */
 void spot_reply_json(struct spot_exchange *exchange, int code, json_t *object);
 
-/* Makes the reply these bytes, which are taken (from malloc). The media type is static. */
+/*
+ * Makes the reply these bytes, which are taken (from malloc); 503 when they are NULL: memory was
+ * short. The media type is static.
+ */
 void spot_reply_bytes(struct spot_exchange *exchange, int code, const char *type, void *bytes,
                       size_t size);
 

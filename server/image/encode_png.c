@@ -1,4 +1,5 @@
 /* An RGB picture to PNG bytes. */
+#include <errno.h>
 #include <spng.h>
 
 #include "server/image/codec.h"
@@ -31,13 +32,14 @@ static int encode(spng_ctx *png, const struct spot_image *image, uint8_t **bytes
 enum spot_status spot_image_encode_png(const struct spot_image *image, uint8_t **bytes,
                                        size_t *size, struct spot_error *error) {
     int code = SPNG_EMEM;
+    errno = 0; /* zlib's lack of memory shows only here */
     spng_ctx *png = spng_ctx_new(SPNG_CTX_ENCODER);
     if (png != NULL)
         code = encode(png, image, bytes, size);
     spng_ctx_free(png);
     if (code == 0)
         return SPOT_OK;
-    return spot_fail(error, code == SPNG_EMEM ? SPOT_NO_MEMORY : SPOT_INVALID,
+    return spot_fail(error, code == SPNG_EMEM || errno == ENOMEM ? SPOT_NO_MEMORY : SPOT_INVALID,
                      "picture of %dx%d pixels cannot be written as PNG (%s)", image->width,
                      image->height, spng_strerror(code));
 }

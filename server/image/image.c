@@ -4,6 +4,7 @@
  */
 #include "server/image/image.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,16 @@ enum spot_status spot_image_check_size(int64_t width, int64_t height,
                      width, height, limits->pixels, limits->side);
 }
 
+/*
+ * Decoders do not tell a lack of memory from a damaged picture; errno does, when it was 0 before.
+ * The one is our fault, the other the sender's.
+ */
+static enum spot_status whose_fault(enum spot_status status, struct spot_error *error) {
+    if (status != SPOT_INVALID || errno != ENOMEM)
+        return status;
+    return spot_fail(error, SPOT_NO_MEMORY, "out of memory");
+}
+
 enum spot_status spot_image_probe(const uint8_t *bytes, size_t size,
                                   const struct spot_image_limits *limits,
                                   struct spot_image_info *info, struct spot_error *error) {
@@ -96,7 +107,8 @@ enum spot_status spot_image_probe(const uint8_t *bytes, size_t size,
         return refuse(bytes, size, error);
     struct spot_image_source source = {
         bytes, size, limits != NULL ? limits : &spot_image_limits_default, .scale_denom = 1};
-    enum spot_status status = codec->probe(&source, &found, error);
+    errno = 0;
+    enum spot_status status = whose_fault(codec->probe(&source, &found, error), error);
     if (status != SPOT_OK)
         return status;
     *info = found;
@@ -119,7 +131,8 @@ enum spot_status spot_image_decode_scaled(const uint8_t *bytes, size_t size,
         return refuse(bytes, size, error);
     struct spot_image_source source = {
         bytes, size, limits != NULL ? limits : &spot_image_limits_default, scale_denom};
-    enum spot_status status = codec->decode(&source, image, error);
+    errno = 0;
+    enum spot_status status = whose_fault(codec->decode(&source, image, error), error);
     if (status == SPOT_OK)
         image->format = format;
     else
