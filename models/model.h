@@ -35,6 +35,7 @@ struct spot_model_info {
     uint64_t parameters, macs;      /* as published: before preparation, for one picture */
     struct spot_program_info program;
     int batch_max;
+    bool tensor_input; /* requests bring a tensor in place of a picture */
 };
 
 /* What one picture is asked for. */

@@ -45,7 +45,8 @@ struct spot_model_entry {
         int max_size;
         double max_delay_ms;
     } batch;
-    int instances; /* lanes that run batches at the same time */
+    int instances;     /* lanes that run batches at the same time */
+    bool tensor_input; /* prepared tensors are taken too, not only pictures */
 };
 
 struct spot_options {

@@ -184,6 +184,13 @@ const struct spot_option spot_option_table[] = {
      .argument = "N",
      .commands = SERVES,
      .help = "Batches of the model computed at the same time."},
+    {.key = "models[].tensor_input",
+     .rule = SPOT_RULE_BOOL,
+     .offset = MODEL(tensor_input),
+     .initial = "false",
+     .commands = SERVES,
+     .help = "Take prepared tensors too (FP32, Open Inference Protocol); needs memory for a second "
+             "copy of the network."},
     {.key = "workers",
      .rule = SPOT_RULE_INT(0, 1024),
      .offset = PROGRAM(workers),

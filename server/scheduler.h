@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 enum {
-    SPOT_LINES_MAX = 64,     /* lines of a scheduler: two sets of models while one is replaced */
+    SPOT_LINES_MAX = 128,    /* lines: two a model, and two sets of models while one is replaced */
     SPOT_LINE_PLACES = 4096, /* pictures that may wait in a line, whatever they cost */
 };
 

@@ -12,29 +12,45 @@ enum {
     MEASURE_PICTURE = 64 /* pixels a side of the picture it is done with */
 };
 
-/* A request for a grey picture, to try a lane with. */
-static struct spot_request trial(const struct spot_model *model) {
+/*
+ * Runs `count` grey pictures, or tensors of zeros, through a lane. *took_us (or NULL) is how long
+ * that was.
+ */
+static enum spot_status run_trial(struct spot_model_lane *lane, const struct spot_model *model,
+                                  int count, uint64_t *took_us, struct spot_error *error) {
     enum { SIDE = MEASURE_PICTURE };
     static const uint8_t grey[SIDE * SIDE * 3];
-    struct spot_request request;
-    spot_model_request_init(model, &request);
-    request.picture = (struct spot_picture){grey, SIDE, SIDE, SIDE * 3};
-    return request;
-}
-
-static enum spot_status run_trial(struct spot_model_lane *lane, const struct spot_request *requests,
-                                  int count, struct spot_error *error) {
+    const struct spot_model_info *info = spot_model_info(model);
+    const struct spot_detector *detector = info->detector;
+    struct spot_request requests[SPOT_BATCH_MAX];
+    float *zeros = NULL;
+    if (info->tensor_input) {
+        zeros = calloc((size_t)detector->input_height * (size_t)detector->input_width,
+                       3 * sizeof *zeros);
+        if (zeros == NULL)
+            return spot_fail(error, SPOT_NO_MEMORY, "out of memory");
+    }
+    for (int i = 0; i < count; i++) {
+        spot_model_request_init(model, &requests[i]);
+        requests[i].picture = (struct spot_picture){grey, SIDE, SIDE, SIDE * 3};
+        requests[i].tensor = zeros;
+    }
+    uint64_t start_us = spot_clock_us();
     enum spot_status status = spot_model_submit(lane, requests, count, error);
-    return status == SPOT_OK ? spot_model_wait(lane, NULL, error) : status;
+    if (status == SPOT_OK)
+        status = spot_model_wait(lane, NULL, error);
+    if (took_us != NULL)
+        *took_us = spot_clock_us() - start_us;
+    free(zeros);
+    return status;
 }
 
 /* A lane that has run once: all its memory was touched, the first request finds it warm. */
 static enum spot_status new_lane(void *model, void **lane, struct spot_error *error) {
     struct spot_model_lane *made = NULL;
-    struct spot_request request = trial(model);
     enum spot_status status = spot_model_lane_new(model, &made, error);
     if (status == SPOT_OK)
-        status = run_trial(made, &request, 1, error);
+        status = run_trial(made, model, 1, NULL, error);
     if (status != SPOT_OK)
         spot_model_lane_free(&made);
     *lane = made;
@@ -65,15 +81,13 @@ static enum spot_status run_jobs(void *lane, struct spot_job *const *jobs, int c
 static const struct spot_engine model_engine = {new_lane, free_lane, run_jobs};
 
 /* The time of the fastest of a few batches of this size. */
-static enum spot_status measure_size(struct spot_model_lane *lane,
-                                     const struct spot_request *requests, int size,
-                                     uint64_t *cost_us, struct spot_error *error) {
+static enum spot_status measure_size(struct spot_model_lane *lane, const struct spot_model *model,
+                                     int size, uint64_t *cost_us, struct spot_error *error) {
     enum spot_status status = SPOT_OK;
     *cost_us = SPOT_NEVER;
     for (int round = 0; status == SPOT_OK && round < MEASURE_ROUNDS; round++) {
-        uint64_t start_us = spot_clock_us();
-        status = run_trial(lane, requests, size, error);
-        uint64_t took_us = spot_clock_us() - start_us;
+        uint64_t took_us;
+        status = run_trial(lane, model, size, &took_us, error);
         *cost_us = took_us < *cost_us ? took_us : *cost_us;
     }
     return status;
@@ -89,51 +103,56 @@ static int sizes_to_measure(int most, int *sizes) {
 }
 
 /* Learns what batches cost. */
-static enum spot_status measure(struct spot_served *served, struct spot_error *error) {
-    struct spot_request requests[SPOT_BATCH_MAX];
+static enum spot_status measure(struct spot_model *model, struct spot_station *station,
+                                struct spot_error *error) {
     struct spot_model_lane *lane = NULL;
     uint64_t costs_us[MEASURE_SIZES];
-    int sizes[MEASURE_SIZES], count = sizes_to_measure(served->info->batch_max, sizes);
-    for (int i = 0; i < SPOT_BATCH_MAX; i++)
-        requests[i] = trial(served->model);
-    enum spot_status status = spot_model_lane_new(served->model, &lane, error);
+    int sizes[MEASURE_SIZES], count = sizes_to_measure(spot_model_info(model)->batch_max, sizes);
+    enum spot_status status = spot_model_lane_new(model, &lane, error);
     for (int i = 0; status == SPOT_OK && i < count; i++)
-        status = measure_size(lane, requests, sizes[i], &costs_us[i], error);
+        status = measure_size(lane, model, sizes[i], &costs_us[i], error);
     spot_model_lane_free(&lane);
     if (status == SPOT_OK)
-        spot_station_set_costs(served->station, sizes, costs_us, count);
+        spot_station_set_costs(station, sizes, costs_us, count);
     return status;
+}
+
+/* Loads a model and opens its station; one that takes pictures, or one that takes tensors. */
+static enum spot_status open_model(const struct spot_served_context *context,
+                                   const struct spot_model_entry *entry, bool tensor_input,
+                                   struct spot_model **model, struct spot_station **station,
+                                   struct spot_error *error) {
+    struct spot_model_options options = spot_model_setup(entry);
+    options.build.tensor_input = tensor_input;
+    if (!context->batch_pays)
+        options.batch_max = 1;
+    enum spot_status status = spot_model_load(context->device, &options, model, error);
+    if (status != SPOT_OK)
+        return status;
+    struct spot_line_options line = {
+        .batch_max = spot_model_info(*model)->batch_max,
+        .batches_max = context->batch_pays ? entry->instances : 0,
+        .batch_pays = context->batch_pays,
+        .delay_us_max = (uint64_t)(entry->batch.max_delay_ms * 1000),
+    };
+    status = spot_station_open(context->batcher, &model_engine, *model, &line, station, error);
+    return status == SPOT_OK ? measure(*model, *station, error) : status;
 }
 
 static enum spot_status load_model(struct spot_served *served,
                                    const struct spot_served_context *context,
                                    const struct spot_model_entry *entry, struct spot_error *error) {
-    struct spot_model_options options = spot_model_setup(entry);
-    if (!context->batch_pays)
-        options.batch_max = 1;
     enum spot_status status = spot_file_digest(entry->weights, served->digest, error);
     if (status == SPOT_OK)
-        status = spot_model_load(context->device, &options, &served->model, error);
+        status = open_model(context, entry, false, &served->model, &served->station, error);
+    if (status == SPOT_OK && entry->tensor_input)
+        status =
+            open_model(context, entry, true, &served->tensor_model, &served->tensor_station, error);
     if (status != SPOT_OK)
         return status;
     served->info = spot_model_info(served->model);
     spot_model_setup_request(entry, served->model, &served->defaults);
     return SPOT_OK;
-}
-
-static enum spot_status open_station(struct spot_served *served,
-                                     const struct spot_served_context *context,
-                                     const struct spot_model_entry *entry,
-                                     struct spot_error *error) {
-    struct spot_line_options line = {
-        .batch_max = served->info->batch_max,
-        .batches_max = context->batch_pays ? entry->instances : 0,
-        .batch_pays = context->batch_pays,
-        .delay_us_max = (uint64_t)(entry->batch.max_delay_ms * 1000),
-    };
-    enum spot_status status = spot_station_open(context->batcher, &model_engine, served->model,
-                                                &line, &served->station, error);
-    return status == SPOT_OK ? measure(served, error) : status;
 }
 
 static void release_model(struct spot_served **served) {
@@ -142,7 +161,9 @@ static void release_model(struct spot_served **served) {
     if (self == NULL || atomic_fetch_sub(&self->references, 1) > 1)
         return;
     spot_station_close(&self->station);
+    spot_station_close(&self->tensor_station);
     spot_model_free(&self->model);
+    spot_model_free(&self->tensor_model);
     free(self->name);
     free(self->detector);
     free(self);
@@ -163,8 +184,6 @@ static enum spot_status serve_model(const struct spot_served_context *context,
         spot_fail(error, status, "out of memory");
     else
         status = load_model(self, context, entry, error);
-    if (status == SPOT_OK)
-        status = open_station(self, context, entry, error);
     if (status != SPOT_OK) {
         spot_error_prefix(error, "model '%s'", entry->name);
         release_model(&self);

@@ -27,6 +27,8 @@ struct spot_served {
     struct spot_model *model;
     const struct spot_model_info *info; /* the model's */
     struct spot_station *station;
+    struct spot_model *tensor_model; /* takes the network's input in place of pictures; or NULL */
+    struct spot_station *tensor_station;
     struct spot_request defaults; /* parameters of a request that names none */
     struct spot_model_metrics *metrics;
     /* private */

@@ -194,6 +194,7 @@ enum spot_status spot_model_load(struct spot_device *device,
     if (self == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "model: out of memory");
     self->info.batch_max = batch_max;
+    self->info.tensor_input = options->build.tensor_input;
     enum spot_status status = load(self, device, options, error);
     if (status != SPOT_OK)
         spot_model_free(&self);
@@ -337,7 +338,7 @@ static int compare_detections(const void *left, const void *right) {
 }
 
 static float clip(float value, float limit) {
-    return value < 0 ? 0 : value > limit ? limit : value;
+    return value > limit ? limit : value > 0 ? value : 0; /* what is no number becomes 0 */
 }
 
 /* Rows of the graph's output to detections: wanted classes, clipped, at most max_detections. */

@@ -5,8 +5,8 @@
 #include "models/json_text.h"
 #include "server/clock.h"
 #include "server/decimal.h"
+#include "server/http/answer.h"
 #include "server/http/detect.h"
-#include "server/http/task.h"
 #include "server/result_json.h"
 
 /* What a status means to a client, when it is that of a picture or of the whole request. */
@@ -70,6 +70,17 @@ static void write_error(const struct spot_error *error, struct spot_text *text) 
     json_decref(object);
 }
 
+void spot_answer_count(const struct spot_task *task, uint64_t now_us) {
+    struct spot_timing timing = timing_of(task, now_us);
+    count_task(task, &timing);
+}
+
+void spot_answer_problem(struct spot_exchange *exchange, const struct spot_error *error) {
+    const char *message = meanings[error->status].message;
+    spot_reply_problem(exchange, meanings[error->status].problem, NULL, "%s",
+                       message != NULL ? message : error->text);
+}
+
 static void write_task(const struct spot_task *task, const char *id, uint64_t now_us,
                        struct spot_text *text) {
     const struct spot_exchange *exchange = task->exchange;
@@ -125,8 +136,7 @@ static char *put_stage(char *at, const char *separator, const char *name, double
     return spot_decimal(at, duration_ms, 3);
 }
 
-/* Server-Timing: the stages of a single picture, the total of any request. */
-static void write_timing(struct spot_exchange *exchange, uint64_t now_us) {
+void spot_answer_timing(struct spot_exchange *exchange, uint64_t now_us) {
     char *at = exchange->reply.server_timing;
     bool ran = exchange->failure == SPOT_OK && exchange->n_tasks == 1 &&
                exchange->tasks[0].job.started_us != 0;
@@ -144,8 +154,7 @@ static void write_timing(struct spot_exchange *exchange, uint64_t now_us) {
 }
 
 static void answer_annotated(struct spot_exchange *exchange, uint64_t now_us) {
-    struct spot_timing timing = timing_of(&exchange->tasks[0], now_us);
-    count_task(&exchange->tasks[0], &timing);
+    spot_answer_count(&exchange->tasks[0], now_us);
     spot_reply_bytes(exchange, 200, spot_image_media_type(exchange->annotate_format),
                      exchange->annotated, exchange->annotated_size);
     exchange->annotated = NULL;
@@ -160,13 +169,11 @@ void spot_detect_answer(struct spot_exchange *exchange) {
     else if (!exchange->several && exchange->tasks[0].error.status != SPOT_OK)
         error = &exchange->tasks[0].error;
     if (error != NULL) {
-        const char *message = meanings[error->status].message;
-        spot_reply_problem(exchange, meanings[error->status].problem, NULL, "%s",
-                           message != NULL ? message : error->text);
+        spot_answer_problem(exchange, error);
     } else if (exchange->annotated != NULL) {
         answer_annotated(exchange, now_us);
     } else {
         answer_json(exchange, now_us);
     }
-    write_timing(exchange, now_us);
+    spot_answer_timing(exchange, now_us);
 }

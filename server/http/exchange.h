@@ -32,8 +32,9 @@ extern "C" {
 struct spot_route;
 struct spot_watched;
 struct spot_task;
+struct spot_oip_request;
 
-enum { SPOT_REQUEST_ID_MAX = 128, SPOT_TRACEPARENT_MAX = 64 };
+enum { SPOT_REQUEST_ID_MAX = 128, SPOT_TRACEPARENT_MAX = 64, SPOT_WILDCARDS_MAX = 2 };
 
 enum spot_exchange_state { SPOT_RECEIVING, SPOT_WORKING, SPOT_ANSWERING, SPOT_ABANDONED };
 
@@ -46,9 +47,9 @@ struct spot_exchange {
     struct spot_arena arena;
 
     /* The request. */
-    const struct spot_route *route; /* NULL when there is none */
-    char *method, *path;            /* owned by the arena */
-    const char *wildcard;           /* what stands for {…} in the route's path, or NULL */
+    const struct spot_route *route;      /* NULL when there is none */
+    char *method, *path;                 /* owned by the arena */
+    char *wildcards[SPOT_WILDCARDS_MAX]; /* what stands for each {…} in the route's path; arena */
     char request_id[SPOT_REQUEST_ID_MAX + 1];
     char traceparent[SPOT_TRACEPARENT_MAX + 1];
     uint8_t *body; /* owned */
@@ -56,11 +57,13 @@ struct spot_exchange {
     size_t received_bytes; /* of the body, kept or not */
     uint64_t begun_us, received_us;
     struct spot_params params;
+    const struct spot_oip_request *oip; /* of an inference request; owned by the arena */
 
     /* The work. */
     uint64_t deadline_us;
     struct spot_served_set *models; /* held, or NULL */
     struct spot_served *served;     /* one of models, or NULL */
+    struct spot_station *station;   /* of served: where its tasks go */
     struct spot_request request;    /* parameters for the model */
     struct spot_task *tasks;        /* n_tasks, owned by the arena */
     int n_tasks;

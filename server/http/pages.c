@@ -71,12 +71,12 @@ void spot_page_models(struct spot_exchange *exchange) {
 void spot_page_model(struct spot_exchange *exchange) {
     if (!take_models(exchange))
         return;
-    struct spot_served *served = spot_served_find(exchange->models, exchange->wildcard);
+    struct spot_served *served = spot_served_find(exchange->models, exchange->wildcards[0]);
     if (served != NULL)
         spot_reply_json(exchange, 200, model_json(exchange, served));
     else
         spot_reply_problem(exchange, SPOT_PROBLEM_MODEL_NOT_FOUND, NULL,
-                           "no model is called '%.64s'", exchange->wildcard);
+                           "no model is called '%.64s'", exchange->wildcards[0]);
 }
 
 void spot_page_metrics(struct spot_exchange *exchange) {

@@ -10,6 +10,7 @@
 
 #include "models/json_text.h"
 #include "server/http/exchange.h"
+#include "server/http/infer.h"
 #include "server/result_json.h"
 #include "server/text.h"
 
@@ -32,6 +33,8 @@ static const struct {
     [SPOT_PROBLEM_IMAGE_TOO_LARGE] = {413, "image_too_large", "the picture is too large"},
     [SPOT_PROBLEM_IMAGE_TYPE] = {415, "unsupported_image_type",
                                  "the picture is no JPEG, PNG or WebP"},
+    [SPOT_PROBLEM_ENCODING] = {415, "unsupported_encoding",
+                               "a body that is compressed is not supported"},
     [SPOT_PROBLEM_INVALID_IMAGE] = {422, "invalid_image", "the picture cannot be decoded"},
     [SPOT_PROBLEM_HEADERS_TOO_LARGE] = {431, "headers_too_large", "the headers are too large"},
     [SPOT_PROBLEM_INTERNAL] = {500, "internal", "the server has a defect"},
@@ -83,6 +86,19 @@ void spot_reply_json(struct spot_exchange *exchange, int code, json_t *object) {
     spot_reply_bytes(exchange, code, "application/json", text, text != NULL ? strlen(text) : 0);
 }
 
+/* The error in the form of the protocol that the path belongs to. Takes detail. */
+static json_t *error_json(const struct spot_exchange *exchange, enum spot_problem problem,
+                          const char *message, json_t *detail) {
+    json_t *object =
+        spot_error_json(problems[problem].code, message, detail, spot_exchange_id(exchange));
+    if (!spot_infer_is_path(exchange->path))
+        return object;
+    json_t *text = json_object_get(json_object_get(object, "error"), "message");
+    json_t *plain = json_pack("{s:O}", "error", text);
+    json_decref(object);
+    return plain;
+}
+
 void spot_reply_problem(struct spot_exchange *exchange, enum spot_problem problem, json_t *detail,
                         const char *format, ...) {
     char message[sizeof(struct spot_error)];
@@ -90,9 +106,8 @@ void spot_reply_problem(struct spot_exchange *exchange, enum spot_problem proble
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    spot_reply_json(
-        exchange, problems[problem].status,
-        spot_error_json(problems[problem].code, message, detail, spot_exchange_id(exchange)));
+    spot_reply_json(exchange, problems[problem].status,
+                    error_json(exchange, problem, message, detail));
     if (exchange->reply.body != NULL)
         exchange->reply.problem = problems[problem].code;
     if (exchange->reply.code == 503 && exchange->reply.retry_after_s == 0)
@@ -112,6 +127,11 @@ bool spot_reply_send(struct spot_exchange *exchange) {
     MHD_add_response_header(response, "X-Request-Id", exchange->request_id);
     if (reply->server_timing[0] != '\0')
         MHD_add_response_header(response, "Server-Timing", reply->server_timing);
+    if (reply->json_size > 0) {
+        char bytes[24];
+        snprintf(bytes, sizeof bytes, "%zu", reply->json_size);
+        MHD_add_response_header(response, "Inference-Header-Content-Length", bytes);
+    }
     if (reply->allow != NULL)
         MHD_add_response_header(response, "Allow", reply->allow);
     for (const struct spot_header *more = reply->headers; more != NULL && more->name != NULL;

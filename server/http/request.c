@@ -173,7 +173,7 @@ enum spot_request_next spot_request_begin(struct spot_exchange *exchange, const 
         return SPOT_REQUEST_REPLY_NOW;
     }
     spot_route_find(exchange);
-    if (exchange->route != NULL && exchange->route->begin != NULL)
+    if (exchange->reply.code == 0 && exchange->route->begin != NULL)
         exchange->route->begin(exchange);
     if (!accept_length(exchange, &head))
         return SPOT_REQUEST_REPLY_NOW;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/http/detect.h"
+#include "server/http/infer.h"
 #include "server/http/pages.h"
 
 static const struct spot_route routes[] = {
@@ -15,20 +16,49 @@ static const struct spot_route routes[] = {
     {"GET", "/healthz", false, NULL, spot_page_healthz, NULL},
     {"GET", "/readyz", false, NULL, spot_page_readyz, NULL},
     {"GET", "/metrics", false, NULL, spot_page_metrics, NULL},
+    {"GET", "/v2", false, NULL, spot_v2_server, NULL},
+    {"GET", "/v2/health/live", false, NULL, spot_v2_live, NULL},
+    {"GET", "/v2/health/ready", false, NULL, spot_v2_ready, NULL},
+    {"GET", "/v2/models/{model}", false, NULL, spot_v2_model, NULL},
+    {"GET", "/v2/models/{model}/ready", false, NULL, spot_v2_model_ready, NULL},
+    {"POST", "/v2/models/{model}/infer", true, spot_infer_begin, spot_infer_run, spot_infer_answer},
+    {"GET", "/v2/models/{model}/versions/{version}", false, NULL, spot_v2_model, NULL},
+    {"GET", "/v2/models/{model}/versions/{version}/ready", false, NULL, spot_v2_model_ready, NULL},
+    {"POST", "/v2/models/{model}/versions/{version}/infer", true, spot_infer_begin, spot_infer_run,
+     spot_infer_answer},
     {0},
 };
 
-/* Does the path fit? *wildcard is what stands for {…} then. */
-static bool fits(const struct spot_route *route, const char *path, const char **wildcard) {
-    const char *brace = strchr(route->path, '{');
-    *wildcard = NULL;
-    if (brace == NULL)
-        return strcmp(route->path, path) == 0;
-    size_t fixed = (size_t)(brace - route->path);
-    if (strncmp(route->path, path, fixed) != 0)
-        return false;
-    *wildcard = path + fixed;
-    return path[fixed] != '\0' && strchr(path + fixed, '/') == NULL;
+/* Does the path fit? Then segments[] are what stands for each {…}, up to the next '/'. */
+static bool fits(const struct spot_route *route, const char *path,
+                 const char *segments[SPOT_WILDCARDS_MAX]) {
+    const char *pattern = route->path;
+    int count = 0;
+    while (*pattern != '\0' || *path != '\0') {
+        if (*pattern == '{') {
+            size_t size = strcspn(path, "/");
+            if (size == 0)
+                return false;
+            segments[count++] = path;
+            path += size;
+            pattern = strchr(pattern, '}') + 1;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Copies the segments into the exchange; false when memory is short. */
+static bool keep_wildcards(struct spot_exchange *exchange,
+                           const char *const segments[SPOT_WILDCARDS_MAX]) {
+    for (int i = 0; i < SPOT_WILDCARDS_MAX && segments[i] != NULL; i++) {
+        exchange->wildcards[i] = spot_arena_strdup(&exchange->arena, segments[i]);
+        if (exchange->wildcards[i] == NULL)
+            return false;
+        exchange->wildcards[i][strcspn(segments[i], "/")] = '\0';
+    }
+    return true;
 }
 
 static bool is_method(const struct spot_route *route, const char *method) {
@@ -39,12 +69,14 @@ static bool is_method(const struct spot_route *route, const char *method) {
 void spot_route_find(struct spot_exchange *exchange) {
     const struct spot_route *other = NULL; /* fits but for the method; a path has one method */
     for (const struct spot_route *route = routes; route->path != NULL; route++) {
-        const char *wildcard;
-        if (!fits(route, exchange->path, &wildcard))
+        const char *segments[SPOT_WILDCARDS_MAX] = {NULL};
+        if (!fits(route, exchange->path, segments))
             continue;
         if (is_method(route, exchange->method)) {
             exchange->route = route;
-            exchange->wildcard = wildcard;
+            if (!keep_wildcards(exchange, segments))
+                spot_reply_problem(exchange, SPOT_PROBLEM_OUT_OF_MEMORY, NULL, "%s",
+                                   spot_problem_message(SPOT_PROBLEM_OUT_OF_MEMORY));
             return;
         }
         other = route;

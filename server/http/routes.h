@@ -10,7 +10,7 @@ extern "C" {
 
 struct spot_route {
     const char *method; /* HEAD goes where GET goes */
-    const char *path;   /* its last segment may be {…}: any one segment */
+    const char *path;   /* a segment that is {…} stands for any one segment */
     bool takes_body;    /* of other routes a body is read and ignored */
     /* When the headers are there; may make a reply that refuses. NULL for nothing. */
     void (*begin)(struct spot_exchange *exchange);

@@ -49,32 +49,68 @@ static struct spot_image_limits limits_of(const struct spot_exchange *exchange) 
     return limits;
 }
 
-enum spot_status spot_tasks_prepare(struct spot_exchange *exchange, const struct spot_body *body,
-                                    struct spot_error *error) {
-    struct spot_image_limits limits = limits_of(exchange);
-    size_t count = (size_t)body->count, most = (size_t)exchange->request.max_detections;
+/* Tasks of the exchange, with room for their detections. */
+static enum spot_status make_tasks(struct spot_exchange *exchange, int n_tasks,
+                                   struct spot_error *error) {
+    size_t count = (size_t)n_tasks, most = (size_t)exchange->request.max_detections;
     struct spot_task *tasks = spot_arena_alloc(&exchange->arena, count * sizeof *tasks);
     struct spot_detection *items = spot_arena_alloc(&exchange->arena, count * most * sizeof *items);
     if (tasks == NULL || items == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < count; i++) {
-        struct spot_task *task = &tasks[i];
-        task->exchange = exchange;
-        task->encoded = body->pictures[i];
-        task->job.result.items = items + i * most;
+        tasks[i].exchange = exchange;
+        tasks[i].job.request = exchange->request;
+        tasks[i].job.result.items = items + i * most;
+    }
+    exchange->tasks = tasks;
+    exchange->n_tasks = n_tasks;
+    return SPOT_OK;
+}
+
+enum spot_status spot_tasks_prepare(struct spot_exchange *exchange,
+                                    const struct spot_encoded *pictures, int count,
+                                    struct spot_error *error) {
+    struct spot_image_limits limits = limits_of(exchange);
+    enum spot_status status = make_tasks(exchange, count, error);
+    for (int i = 0; i < count && status == SPOT_OK; i++) {
+        struct spot_task *task = &exchange->tasks[i];
+        task->encoded = pictures[i];
         spot_image_probe(task->encoded.bytes, task->encoded.size, &limits, &task->info,
                          &task->error);
     }
-    exchange->tasks = tasks;
-    exchange->n_tasks = body->count;
-    exchange->several = body->several;
-    return SPOT_OK;
+    return status;
+}
+
+enum spot_status spot_tasks_prepare_pixels(struct spot_exchange *exchange,
+                                           const struct spot_picture *pictures, int count,
+                                           struct spot_error *error) {
+    enum spot_status status = make_tasks(exchange, count, error);
+    for (int i = 0; i < count && status == SPOT_OK; i++) {
+        exchange->tasks[i].job.request.picture = pictures[i];
+        exchange->tasks[i].ready = true;
+    }
+    return status;
+}
+
+enum spot_status spot_tasks_prepare_tensors(struct spot_exchange *exchange,
+                                            const float *const *tensors, int count,
+                                            struct spot_error *error) {
+    enum spot_status status = make_tasks(exchange, count, error);
+    for (int i = 0; i < count && status == SPOT_OK; i++) {
+        exchange->tasks[i].job.request.tensor = tensors[i];
+        exchange->tasks[i].ready = true;
+    }
+    return status;
+}
+
+static bool needs_decoding(const struct spot_task *task) {
+    return task->error.status == SPOT_OK && !task->ready;
 }
 
 uint64_t spot_tasks_decode_us(const struct spot_exchange *exchange) {
     uint64_t sum_us = 0;
     for (int i = 0; i < exchange->n_tasks; i++)
-        if (exchange->tasks[i].error.status == SPOT_OK)
+        if (needs_decoding(&exchange->tasks[i]))
             sum_us += expected_us(&exchange->tasks[i]);
     return sum_us;
 }
@@ -82,7 +118,7 @@ uint64_t spot_tasks_decode_us(const struct spot_exchange *exchange) {
 size_t spot_tasks_bytes(const struct spot_exchange *exchange) {
     size_t sum = 0;
     for (int i = 0; i < exchange->n_tasks; i++)
-        if (exchange->tasks[i].error.status == SPOT_OK)
+        if (needs_decoding(&exchange->tasks[i]))
             sum += (size_t)pixels_of(&exchange->tasks[i]) * PIXEL_BYTES;
     return sum;
 }
@@ -153,7 +189,7 @@ static void detected(struct spot_job *job) {
 
 static void give_up(struct spot_task *task) {
     spot_image_free(&task->image);
-    spot_station_give_up(task->exchange->served->station, 1);
+    spot_station_give_up(task->exchange->station, 1);
     end(task->exchange);
 }
 
@@ -189,10 +225,13 @@ void spot_tasks_start(struct spot_exchange *exchange) {
             end(exchange);
             continue;
         }
-        task->job.station = exchange->served->station;
-        task->job.request = exchange->request;
+        task->job.station = exchange->station;
         task->job.entry.deadline_us = exchange->deadline_us;
         task->job.done = detected;
+        if (task->ready) {
+            spot_batcher_submit(&task->job);
+            continue;
+        }
         task->work.entry.deadline_us = exchange->deadline_us;
         task->work.cost_us = expected_us(task);
         task->work.run = decode;

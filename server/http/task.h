@@ -17,7 +17,8 @@ struct spot_task {
     struct spot_work work; /* first */
     struct spot_job job;
     struct spot_exchange *exchange;
-    struct spot_encoded encoded;
+    struct spot_encoded encoded; /* of a picture that is to be decoded */
+    bool ready;                  /* pixels or a tensor, in job.request: nothing to decode */
     struct spot_image_info info; /* from the picture's header */
     struct spot_image image;
     uint64_t decode_us;      /* time that decoding took */
@@ -25,13 +26,22 @@ struct spot_task {
 };
 
 /*
- * Makes a task of every picture of the body and reads their headers: a picture that is not one has
- * its error set then. SPOT_NO_MEMORY.
+ * Makes a task of every encoded picture and reads their headers: a picture that is not one has its
+ * error set then. SPOT_NO_MEMORY.
  */
-enum spot_status spot_tasks_prepare(struct spot_exchange *exchange, const struct spot_body *body,
+enum spot_status spot_tasks_prepare(struct spot_exchange *exchange,
+                                    const struct spot_encoded *pictures, int count,
                                     struct spot_error *error);
 
-/* About how long decoding takes, and the bytes it needs, of all tasks without an error. */
+/* The same for what need not be decoded: pixels, or tensors of the model's input size. */
+enum spot_status spot_tasks_prepare_pixels(struct spot_exchange *exchange,
+                                           const struct spot_picture *pictures, int count,
+                                           struct spot_error *error);
+enum spot_status spot_tasks_prepare_tensors(struct spot_exchange *exchange,
+                                            const float *const *tensors, int count,
+                                            struct spot_error *error);
+
+/* About how long decoding takes, and the bytes it needs, of all tasks that need it. */
 uint64_t spot_tasks_decode_us(const struct spot_exchange *exchange);
 size_t spot_tasks_bytes(const struct spot_exchange *exchange);
 
