@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-enum { SPOT_BACKEND_ABI = 1 }; /* changes whenever a struct in this file or graph.h does */
+enum { SPOT_BACKEND_ABI = 2 }; /* changes whenever a struct in this file or graph.h does */
 
 enum spot_precision {
     SPOT_PRECISION_AUTO, /* the fastest whose accuracy golden tests have shown on this backend */
@@ -65,6 +65,15 @@ struct spot_program_info {
 struct spot_binding {
     const void *in[SPOT_GRAPH_INPUTS_MAX];
     float *out[SPOT_GRAPH_OUTPUTS_MAX];
+};
+
+/* What one step of a program took, and the work that was in it; for benchmarks. */
+struct spot_step_time {
+    const char *kernel;           /* what computes it, "conv1x1_amx"; static */
+    const struct spot_node *node; /* the last of the nodes that it computes */
+    uint64_t macs;                /* multiply-adds, as the literature counts them */
+    uint64_t bytes;               /* that it must read and write once, weights included */
+    double seconds;
 };
 
 struct spot_backend;
@@ -113,6 +122,15 @@ struct spot_backend {
                                int count, struct spot_error *error);
     /* Returns when the outputs of the last submit are written. */
     enum spot_status (*wait)(struct spot_lane *lane, struct spot_error *error);
+
+    /*
+     * Runs one picture like submit and wait, and tells what each step took: *count of them, as
+     * many for every picture, the first `most` of which are written. NULL where steps have no
+     * times of their own.
+     */
+    enum spot_status (*profile)(struct spot_lane *lane, const struct spot_binding *binding,
+                                struct spot_step_time *steps, int most, int *count,
+                                struct spot_error *error);
 };
 
 /* Adds a backend to the table; call before any thread opens one. Its struct must stay. */

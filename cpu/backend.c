@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct spot_cpu_lane {
     struct spot_lane base;
@@ -233,23 +234,96 @@ static void write_outputs(const struct spot_cpu_lane *lane, const struct spot_cp
     }
 }
 
+static void run_step(const struct spot_cpu_lane *lane, const struct spot_cpu_program *program,
+                     int i) {
+    struct spot_cpu_run run = {.data = lane->data,
+                               .layouts = program->layouts,
+                               .scratch = lane->memory + program->values_bytes,
+                               .state = lane->states[i]};
+    program->steps[i].kernel->run(&program->steps[i], &run);
+}
+
 static enum spot_status cpu_submit(struct spot_lane *lane, const struct spot_binding *bindings,
                                    int count, struct spot_error *error) {
     struct spot_cpu_lane *self = (struct spot_cpu_lane *)lane;
     const struct spot_cpu_program *program = (const struct spot_cpu_program *)lane->program;
     (void)error;
     spot_onednn_this_thread();
-    struct spot_cpu_run run = {.data = self->data,
-                               .layouts = program->layouts,
-                               .scratch = self->memory + program->values_bytes};
     for (int b = 0; b < count; b++) {
         read_inputs(self, program, &bindings[b]);
-        for (int i = 0; i < program->n_steps; i++) {
-            run.state = self->states[i];
-            program->steps[i].kernel->run(&program->steps[i], &run);
-        }
+        for (int i = 0; i < program->n_steps; i++)
+            run_step(self, program, i);
         write_outputs(self, program, &bindings[b]);
     }
+    return SPOT_OK;
+}
+
+/* The work of a node: added to the step's, which may compute several. */
+static void count_work(const struct spot_cpu_program *program, const struct spot_node *node,
+                       struct spot_step_time *time) {
+    struct spot_op_types types;
+    spot_node_types(node, &types);
+    if (node->op->macs != NULL)
+        time->macs += node->op->macs(&types);
+    size_t size = program->precision == SPOT_PRECISION_BF16 ? sizeof(uint16_t) : sizeof(float);
+    for (int k = 0; k < node->n_in; k++)
+        if (node->in[k] != NULL && node->in[k]->kind == SPOT_VALUE_CONSTANT)
+            time->bytes += spot_shape_elements(&node->in[k]->type.shape) * size;
+}
+
+/* Elements count, not how they are padded: what any program would have to move. */
+static uint64_t value_bytes(const struct spot_cpu_program *program, const struct spot_value *value,
+                            const struct spot_binding *binding) {
+    const struct spot_graph *graph = program->base.graph;
+    if (value == NULL || value->kind == SPOT_VALUE_CONSTANT)
+        return 0;
+    if (value->type.dtype == SPOT_PICTURE) {
+        const struct spot_picture *picture = binding->in[0];
+        return value == graph->inputs[0] ? (uint64_t)picture->width * (uint64_t)picture->height * 3
+                                         : 0;
+    }
+    enum spot_dtype dtype = spot_cpu_layout(program, value)->dtype;
+    return spot_shape_elements(&value->type.shape) * spot_dtype_size(dtype);
+}
+
+static void describe_step(const struct spot_cpu_program *program, const struct spot_cpu_step *step,
+                          const struct spot_binding *binding, struct spot_step_time *time) {
+    *time = (struct spot_step_time){.kernel = step->kernel->name, .node = step->node};
+    count_work(program, step->node, time);
+    for (int i = 0; i < step->n_absorbed; i++)
+        count_work(program, step->absorbed[i], time);
+    for (int k = 0; k < step->n_in; k++)
+        time->bytes += value_bytes(program, step->in[k], binding);
+    for (int k = 0; k < step->n_out; k++)
+        time->bytes += value_bytes(program, step->out[k], binding);
+}
+
+static double now_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static enum spot_status cpu_profile(struct spot_lane *lane, const struct spot_binding *binding,
+                                    struct spot_step_time *steps, int most, int *count,
+                                    struct spot_error *error) {
+    struct spot_cpu_lane *self = (struct spot_cpu_lane *)lane;
+    const struct spot_cpu_program *program = (const struct spot_cpu_program *)lane->program;
+    (void)error;
+    *count = program->n_steps;
+    for (int i = 0; i < program->n_steps && i < most; i++)
+        describe_step(program, &program->steps[i], binding, &steps[i]);
+    spot_onednn_this_thread();
+    read_inputs(self, program, binding);
+    double before = now_seconds();
+    for (int i = 0; i < program->n_steps; i++) {
+        run_step(self, program, i);
+        double after = now_seconds();
+        if (i < most)
+            steps[i].seconds = after - before;
+        before = after;
+    }
+    write_outputs(self, program, binding);
     return SPOT_OK;
 }
 
@@ -272,4 +346,5 @@ const struct spot_backend spot_backend_cpu = {
     .lane_free = cpu_lane_free,
     .submit = cpu_submit,
     .wait = cpu_wait,
+    .profile = cpu_profile,
 };

@@ -96,6 +96,15 @@ enum spot_status spot_model_wait(struct spot_model_lane *lane, struct spot_detec
                                  struct spot_error *error);
 
 /*
+ * For benchmarks: runs one picture and tells what each step took, see profile in core/backend.h.
+ * SPOT_UNSUPPORTED when the backend cannot tell.
+ */
+enum spot_status spot_model_profile(struct spot_model_lane *lane,
+                                    const struct spot_request *request,
+                                    struct spot_step_time *steps, int most, int *count,
+                                    struct spot_error *error);
+
+/*
  * For tests and evaluation: the raw outputs of the graph of the last batch, picture `index`, output
  * `output`, dense row-major. Borrowed until the next submit.
  */

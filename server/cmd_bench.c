@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "models/support/made_weights.h"
-#include "server/bench.h"
+#include "server/bench_steps.h"
 #include "server/command.h"
 #include "server/device.h"
 #include "server/file.h"
@@ -27,6 +27,7 @@ struct suite {
     struct list batches, threads;
     double seconds;
     bool network_only; /* a prepared tensor in, raw outputs out, as other runtimes measure */
+    bool steps;        /* where the time goes, in place of how much it is */
     const struct spot_chosen_device *chosen;
     uint8_t *encoded; /* the file of --decode */
     size_t encoded_size;
@@ -119,6 +120,30 @@ static enum spot_status report(struct suite *suite, const struct spot_model_entr
                : spot_fail(error, SPOT_NO_MEMORY, "out of memory");
 }
 
+/* Where the time of one picture goes. */
+static enum spot_status measure_steps(struct suite *suite, const struct spot_model_entry *entry,
+                                      const struct spot_bench *bench, struct spot_error *error) {
+    struct spot_bench_step *steps = NULL;
+    int count = 0;
+    const char *precision = spot_precision_name(spot_model_info(bench->model)->program.precision);
+    snprintf(suite->text, sizeof suite->text, "%.128s steps:", entry->name);
+    enum spot_status status = spot_bench_steps_run(bench, &steps, &count, error);
+    suite->done++;
+    spot_progress_clear(&suite->progress);
+    if (status == SPOT_OK && suite->results == NULL) {
+        printf("%s %s %s\n", entry->name, suite->chosen->backend, precision);
+        spot_bench_steps_print(steps, count);
+    } else if (status == SPOT_OK) {
+        json_t *one = json_pack("{s:s, s:s, s:s, s:s, s:o?}", "model", entry->name, "detector",
+                                entry->detector, "backend", suite->chosen->backend, "precision",
+                                precision, "steps", spot_bench_steps_json(steps, count));
+        if (json_array_append_new(suite->results, one) != 0)
+            status = spot_fail(error, SPOT_NO_MEMORY, "out of memory");
+    }
+    free(steps);
+    return status;
+}
+
 /* Every batch size with every number of threads, on a loaded model. */
 static enum spot_status measure(struct suite *suite, const struct spot_model_entry *entry,
                                 struct spot_model *model, struct spot_error *error) {
@@ -137,6 +162,8 @@ static enum spot_status measure(struct suite *suite, const struct spot_model_ent
     bench.request.picture = (struct spot_picture){suite->pixels, PICTURE_WIDTH, PICTURE_HEIGHT,
                                                   (size_t)PICTURE_WIDTH * 3};
     bench.request.tensor = suite->network_only ? suite->tensor : NULL;
+    if (suite->steps && status == SPOT_OK)
+        return measure_steps(suite, entry, &bench, error);
     for (int i = 0; i < suite->batches.count; i++) {
         for (int k = 0; k < suite->threads.count && status == SPOT_OK; k++) {
             struct spot_bench_result result;
@@ -234,6 +261,8 @@ int spot_cmd_bench(int argc, char **argv) {
          "Decode this file anew for every picture, and count that time too."},
         {"--network", NULL, SPOT_RULE_BOOL, &suite.network_only,
          "Only the network: a prepared tensor in, raw outputs out."},
+        {"--steps", NULL, SPOT_RULE_BOOL, &suite.steps,
+         "List what each step of the network takes, for one picture on one thread."},
         {"--json", NULL, SPOT_RULE_BOOL, &as_json, "Print JSON instead of lines."},
         {0}};
     struct spot_options options;
@@ -247,6 +276,10 @@ int spot_cmd_bench(int argc, char **argv) {
         result = parse_list("--threads", threads, SPOT_THREADS_MAX, &suite.threads);
     if (result == SPOT_COMMAND_GOES_ON && decode != NULL && suite.network_only)
         result = spot_command_wrong_usage("bench", "--network and --decode do not go together");
+    if (result == SPOT_COMMAND_GOES_ON && suite.steps && (decode != NULL || suite.network_only))
+        result = spot_command_wrong_usage("bench",
+                                          "--steps goes with neither --decode nor "
+                                          "--network: it measures all of the network");
     if (result == SPOT_COMMAND_GOES_ON) {
         suite.results = as_json ? json_array() : NULL;
         result = run(&suite, &options, decode, &error) == SPOT_OK ? SPOT_EXIT_DONE

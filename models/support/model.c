@@ -302,9 +302,8 @@ static void place(struct spot_model_lane *lane, int b) {
     lane->bindings[b] = binding;
 }
 
-enum spot_status spot_model_submit(struct spot_model_lane *lane,
-                                   const struct spot_request *requests, int count,
-                                   struct spot_error *error) {
+static void begin_batch(struct spot_model_lane *lane, const struct spot_request *requests,
+                        int count) {
     for (int i = 0; i < lane->model->n_networks; i++)
         lane->shares[i].count = 0;
     lane->count = count;
@@ -312,6 +311,27 @@ enum spot_status spot_model_submit(struct spot_model_lane *lane,
         lane->requests[b] = requests[b];
         place(lane, b);
     }
+}
+
+enum spot_status spot_model_profile(struct spot_model_lane *lane,
+                                    const struct spot_request *request,
+                                    struct spot_step_time *steps, int most, int *count,
+                                    struct spot_error *error) {
+    begin_batch(lane, request, 1);
+    struct share *share = lane->shares;
+    while (share->count == 0)
+        share++;
+    const struct spot_backend *backend = share->lane->program->device->backend;
+    if (backend->profile == NULL)
+        return spot_fail(error, SPOT_UNSUPPORTED, "backend %s does not time its steps",
+                         backend->name);
+    return backend->profile(share->lane, &share->bindings[0], steps, most, count, error);
+}
+
+enum spot_status spot_model_submit(struct spot_model_lane *lane,
+                                   const struct spot_request *requests, int count,
+                                   struct spot_error *error) {
+    begin_batch(lane, requests, count);
     enum spot_status status = SPOT_OK;
     for (int i = 0; status == SPOT_OK && i < lane->model->n_networks; i++) {
         struct share *share = &lane->shares[i];

@@ -100,3 +100,35 @@ def test_what_cannot_be_measured_is_a_failure(spotter, words, message):
     assert result.returncode == 1
     assert message in result.stderr
     assert result.stdout == ""
+
+
+def test_steps_name_their_kernels_and_count_all_the_work(spotter):
+    words = ("bench", "--backend", "cpu", "--precision", "f32", "--steps", "--seconds", "0.1", "--json")
+    model = "yolov5-shufflenetv2-320"
+    (result,) = measured(spotter(*words, "--model", model))
+    steps = result["steps"]
+    (listed,) = (m for m in json.loads(spotter("models", "--json").stdout) if m["name"] == model)
+    assert sum(step["macs"] for step in steps) == listed["macs"]
+    assert steps[0]["operator"] == "preprocess" and steps[-1]["operator"] == "nms"
+    assert all(step["bytes"] > 0 and 0 <= step["ms"]["p10"] <= step["ms"]["median"] for step in steps)
+    assert "conv1x1" in {step["kernel"] for step in steps}
+
+
+def test_steps_are_printed_with_their_sum(spotter):
+    result = spotter("bench", "--backend", "cpu", "--steps", "--seconds", "0.1")
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[1].split()[:4] == ["ms", "share", "MMACs", "KiB"]
+    assert re.fullmatch(r" *[\d.]+ in (\d+) steps", lines[-1])[1] == str(len(lines) - 3)
+
+
+def test_a_backend_that_cannot_time_its_steps_says_so(spotter):
+    result = spotter("bench", "--backend", "null", "--steps")
+    assert result.returncode == 1
+    assert "backend null does not time its steps" in result.stderr
+
+
+def test_steps_go_with_no_other_measurement(spotter):
+    result = spotter("bench", "--steps", "--network")
+    assert result.returncode == 2
+    assert "--steps" in result.stderr
