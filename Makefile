@@ -5,9 +5,10 @@
 #   make build   only build: build/spotter
 #   make bench   compare with other runtimes on this machine
 #   make fuzz    look for inputs that break it, FUZZ_SECONDS long (600)
+#   make docker-check  build the container images and try them (root; half an hour)
 #   make format  format the C sources
 
-.PHONY: demo check build bench fuzz format clean
+.PHONY: demo check build bench fuzz docker-check format clean
 MAKEFLAGS += --no-print-directory
 
 demo:
@@ -24,6 +25,11 @@ build:
 	@cmake --preset release -DSPOT_TESTS=$(if $(wildcard /usr/include/cmocka.h),ON,OFF) >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
 	@rm -f build-configure.log
 	@cmake --build build
+
+docker-check:
+	@tools/install-packages build test docker
+	@$(MAKE) build
+	@docker/check
 
 bench: build
 	@bench/run

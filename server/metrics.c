@@ -262,10 +262,12 @@ static void add_histogram(struct spot_text *text, const char *name, const char *
     spot_text_free(&labels);
 }
 
+/* A model's codes are there from the start: a counter whose first value is 1 has no rate. */
 static void add_requests(struct spot_text *text, struct spot_model_metrics *model) {
+    bool is_model = model->name[0] != '\0';
     for (int i = 0; i < COUNT(codes); i++) {
         unsigned long long count = value_of(&model->requests[i]);
-        if (count == 0)
+        if (count == 0 && (!is_model || codes[i] == 0))
             continue;
         spot_text_print(text, "spotter_requests_total{");
         add_label(text, "model", model->name);

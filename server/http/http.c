@@ -43,6 +43,8 @@ enum {
     SEND_US = 60 * 1000 * 1000,        /* for a client to read its reply */
     UPLOAD_GRACE_US = 2 * 1000 * 1000, /* before the rate of an upload counts */
     FLUSH_US = 1000 * 1000,            /* for the last replies before the end */
+    LEAVE_US = 500 * 1000,             /* for clients that are connected but ask nothing */
+    QUIET_US = 50 * 1000,              /* without connections: they are gone */
     DRAIN_TICK_US = 5 * 1000,
 };
 
@@ -324,11 +326,50 @@ void spot_http_drain(struct spot_http *http, uint64_t wait_us) {
     wait_for_exchanges(http, FLUSH_US);
 }
 
+/*
+ * No more connections: those that the system accepted already are handed to the library, so that
+ * their clients are answered, and later ones are refused. The socket stays open: the library's
+ * threads may still look at it.
+ */
+static void refuse_connections(struct spot_http *http) {
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    int fd = -1;
+    MHD_quiesce_daemon(http->daemon);
+    while ((fd = accept4(http->socket, (struct sockaddr *)&peer, &size,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        MHD_add_connection(http->daemon, fd, (struct sockaddr *)&peer, size);
+        size = sizeof peer;
+    }
+    shutdown(http->socket, SHUT_RDWR);
+}
+
+static unsigned connections(struct spot_http *http) {
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info != NULL ? info->num_connections : 0;
+}
+
+/*
+ * Gives clients that are connected a moment to ask, be answered and leave. The library counts a
+ * connection only once a thread of it takes it up: none counts when that lasts.
+ */
+static void wait_for_connections(struct spot_http *http) {
+    uint64_t now_us = spot_clock_us(), until_us = now_us + LEAVE_US, quiet_us = now_us + QUIET_US;
+    while (now_us < until_us && now_us < quiet_us) {
+        usleep(DRAIN_TICK_US);
+        now_us = spot_clock_us();
+        if (connections(http) > 0)
+            quiet_us = now_us + QUIET_US;
+    }
+}
+
 void spot_http_stop(struct spot_http *http) {
     if (http == NULL)
         return;
     if (http->daemon != NULL) {
-        MHD_quiesce_daemon(http->daemon);
+        refuse_connections(http);
+        wait_for_connections(http);
         spot_watch_finish_all(http->watch, SPOT_DEADLINE); /* stopping must find none suspended */
         wait_for_exchanges(http, FLUSH_US);
         MHD_stop_daemon(http->daemon);

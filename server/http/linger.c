@@ -15,6 +15,7 @@
 enum {
     LINGER_MAX = 64,                /* sockets at a time; more are closed at once */
     LINGER_US = 3 * 1000 * 1000,    /* for each */
+    LAST_US = 500 * 1000,           /* for each, once the server ends */
     LINGER_BYTES = 64 * 1024 * 1024 /* of each */
 };
 
@@ -71,11 +72,18 @@ static int timeout_ms(uint64_t until_us) {
     return until_us > now_us ? (int)((until_us - now_us) / 1000) + 1 : 0;
 }
 
+static bool is_empty(const struct spot_linger *linger) {
+    for (int i = 0; i < LINGER_MAX; i++)
+        if (linger->places[i].socket >= 0)
+            return false;
+    return true;
+}
+
 static void *linger_main(void *arg) {
     struct spot_linger *linger = arg;
     struct pollfd polled[LINGER_MAX + 1];
     pthread_mutex_lock(&linger->lock);
-    while (!linger->stopping) {
+    while (!linger->stopping || !is_empty(linger)) {
         uint64_t until_us;
         eventfd_t unused;
         nfds_t count = prepare(linger, polled, &until_us);
@@ -115,14 +123,15 @@ void spot_linger_stop(struct spot_linger **linger) {
     *linger = NULL;
     if (self == NULL)
         return;
+    uint64_t until_us = spot_clock_us() + LAST_US;
     pthread_mutex_lock(&self->lock);
     self->stopping = true;
+    for (int i = 0; i < LINGER_MAX; i++)
+        if (self->places[i].until_us > until_us)
+            self->places[i].until_us = until_us;
     pthread_mutex_unlock(&self->lock);
     eventfd_write(self->wake, 1);
     pthread_join(self->thread, NULL);
-    for (int i = 0; i < LINGER_MAX; i++)
-        if (self->places[i].socket >= 0)
-            free_place(&self->places[i]);
     close(self->wake);
     pthread_mutex_destroy(&self->lock);
     free(self);

@@ -16,7 +16,7 @@ struct spot_linger;
 
 enum spot_status spot_linger_start(struct spot_linger **linger, struct spot_error *error);
 
-/* Closes what is left and ends the thread. NULL is accepted. */
+/* Gives what is left half a second more, then ends the thread. NULL is accepted. */
 void spot_linger_stop(struct spot_linger **linger);
 
 /* Takes a copy of a socket whose sending side is being shut down. Any thread. */

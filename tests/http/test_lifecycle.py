@@ -1,5 +1,6 @@
 """Start, readiness, reload, drain, exit."""
 
+import http.client
 import json
 import os
 import shutil
@@ -142,6 +143,34 @@ def test_what_is_in_flight_is_finished_and_what_is_new_refused(serve):
         thread.join()
     assert [reply.status for reply in replies] == [200, 200]
     assert server.wait() == 0
+
+
+def test_no_client_that_reached_a_draining_server_goes_unanswered(serve):
+    """Each request comes on a connection of its own, until connections are refused."""
+    server = serve("--limits-connections-per-address", 1024)
+    outcomes = []
+
+    def ask():
+        while "refused" not in outcomes[-16:]:
+            try:
+                outcomes.append(server.post(PICTURE).status)
+            except ConnectionRefusedError:
+                outcomes.append("refused")
+            except (OSError, http.client.HTTPException) as problem:
+                outcomes.append(repr(problem))
+
+    clients = [threading.Thread(target=ask) for _ in range(16)]
+    for client in clients:
+        client.start()
+    time.sleep(0.5)
+    server.signal(signal.SIGTERM)
+    for client in clients:
+        client.join()
+    assert server.wait() == 0
+    # the system may accept a connection in the instant in which the server closes
+    resets = [one for one in outcomes if one not in (200, 503, "refused")]
+    assert len(resets) <= 2, resets
+    assert outcomes.count(200) > 16
 
 
 def test_an_upload_in_flight_is_finished_too(serve):

@@ -55,6 +55,13 @@ def test_requests_are_counted_by_model_and_code(serve):
     assert server.metric("spotter_stage_duration_seconds_count", model="codes", stage="decode") == 2
 
 
+def test_the_codes_of_a_model_are_counted_from_zero(serve):
+    found = samples(serve())
+    for code in (200, 400, 415, 500, 503, 504):
+        assert found[f'spotter_requests_total{{model="codes",code="{code}"}}'] == 0
+    assert not any('model="",code="500"' in key for key in found)
+
+
 def test_histograms_are_cumulative(serve):
     server = serve()
     for _ in range(5):
