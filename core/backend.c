@@ -62,7 +62,7 @@ enum spot_status spot_device_open(const char *backend, const struct spot_device_
     if (found == NULL)
         return spot_fail(error, SPOT_NOT_FOUND, "backend '%s' is not part of this program",
                          backend);
-    struct spot_device_options defaults = {0, NULL};
+    struct spot_device_options defaults = {.settings = NULL};
     return found->open(options != NULL ? options : &defaults, device, error);
 }
 

@@ -37,6 +37,7 @@ enum spot_precision {
 struct spot_device_options {
     int index;            /* which GPU; ignored by others */
     const char *settings; /* backend's own, "key=value,…", for tests and tuning; NULL for none */
+    void (*warn)(const char *text); /* hears what is wrong and no failure; NULL for nobody */
 };
 
 struct spot_device_info {

@@ -34,6 +34,7 @@
 #include "core/ops/resize.h"
 #include "core/ops/ssd_decode.h"
 #include "core/ops/yolo_decode.h"
+#include "cuda/picture.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -79,8 +80,8 @@ cudaError_t spot_cuda_convert(const struct spot_cuda_convert *params, cudaStream
 
 struct spot_cuda_preprocess {
     struct spot_preprocess attrs;
-    const struct spot_picture *pictures; /* [N], whose pixels are device memory too */
-    const float *settings;               /* [N,SPOT_SETTINGS] */
+    const struct spot_cuda_picture *pictures; /* [N] */
+    const float *settings;                    /* [N,SPOT_SETTINGS] */
     struct spot_cuda_map out;
 };
 cudaError_t spot_cuda_preprocess(const struct spot_cuda_preprocess *params, cudaStream_t stream);

@@ -76,3 +76,26 @@ void spot_cuda_pack_bias(const float *bias, int outputs, float *packed) {
     for (int o = 0; o < spot_cuda_padded(outputs); o++)
         packed[o] = o < outputs ? bias[o] : 0;
 }
+
+size_t spot_cuda_filter_bytes(const struct spot_shape *shape, int outputs, int inputs,
+                              enum spot_dtype dtype) {
+    return (size_t)outputs * (size_t)shape->dim[2] * (size_t)shape->dim[3] * (size_t)inputs *
+           spot_dtype_size(dtype);
+}
+
+void spot_cuda_pack_filter(const float *weight, const struct spot_shape *shape, int outputs,
+                           int inputs, enum spot_dtype dtype, void *packed) {
+    size_t taps = (size_t)shape->dim[2] * (size_t)shape->dim[3];
+    size_t o_end = (size_t)shape->dim[0], c_end = (size_t)shape->dim[1], at = 0;
+    for (size_t o = 0; o < (size_t)outputs; o++)
+        for (size_t tap = 0; tap < taps; tap++)
+            for (size_t c = 0; c < (size_t)inputs; c++)
+                put(packed, at++, dtype,
+                    o < o_end && c < c_end ? weight[(o * c_end + c) * taps + tap] : 0);
+}
+
+void spot_cuda_pack_filter_bias(const float *bias, int count, int outputs, enum spot_dtype dtype,
+                                void *packed) {
+    for (int o = 0; o < outputs; o++)
+        put(packed, (size_t)o, dtype, bias != NULL && o < count ? bias[o] : 0);
+}

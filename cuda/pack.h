@@ -35,6 +35,17 @@ void spot_cuda_pack_matrix(const float *weight, const struct spot_cuda_matrix *m
 /* A bias [O] to [O padded], zeros in the padding. */
 void spot_cuda_pack_bias(const float *bias, int outputs, float *packed);
 
+/*
+ * For cuDNN: the weight of a convolution, shape [O,C/G,KH,KW], to [outputs][KH][KW][inputs], zeros
+ * past O and C/G; and a bias [O], which may be NULL, to [outputs].
+ */
+size_t spot_cuda_filter_bytes(const struct spot_shape *shape, int outputs, int inputs,
+                              enum spot_dtype dtype);
+void spot_cuda_pack_filter(const float *weight, const struct spot_shape *shape, int outputs,
+                           int inputs, enum spot_dtype dtype, void *packed);
+void spot_cuda_pack_filter_bias(const float *bias, int count, int outputs, enum spot_dtype dtype,
+                                void *packed);
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,9 +43,18 @@ static __device__ struct tap fixed_tap(int index, int out_size, int in_size, boo
     return tap;
 }
 
+/* A tap's places in a picture of which only the taps are there (cuda/picture.h). */
+static __device__ struct tap placed(struct tap tap, int index, bool packed) {
+    if (packed) {
+        tap.low = 2 * index;
+        tap.high = 2 * index + 1;
+    }
+    return tap;
+}
+
 /* One picture and where it lies in the network input. */
 struct source {
-    struct spot_picture picture;
+    struct spot_cuda_picture picture;
     int left, top, width, height; /* network pixels; the size after resizing */
 };
 
@@ -72,7 +81,7 @@ static __device__ float sample_float(const struct spot_picture &p, const struct 
 /* x and y are network pixels from the picture's corner. */
 static __device__ float sample_fixed(const struct source &s, const struct tap &row,
                                      const struct tap &column, int y, int x, int c) {
-    const struct spot_picture &p = s.picture;
+    const struct spot_picture &p = s.picture.source;
     if (p.width == s.width && p.height == s.height)
         return (float)channel(p, y, x, c);
     if (p.width == 2 * s.width && p.height == 2 * s.height)
@@ -99,15 +108,18 @@ static __global__ void __launch_bounds__(SPOT_THREADS)
     bool fixed = p.attrs.arithmetic == SPOT_PREPROCESS_FIXED;
     int thread = (int)threadIdx.x, n = (int)blockIdx.z;
     struct source s = find_source(p, n);
+    const struct spot_picture &picture = s.picture.source;
     int x0 = (int)blockIdx.x * TILE_W, y0 = (int)blockIdx.y * TILE_H;
     if (thread < TILE_W) {
         int index = x0 + thread - s.left;
-        columns[thread] = fixed ? fixed_tap(index, s.width, s.picture.width, true)
-                                : float_tap(index, s.width, s.picture.width);
+        struct tap tap = fixed ? fixed_tap(index, s.width, picture.width, true)
+                               : float_tap(index, s.width, picture.width);
+        columns[thread] = placed(tap, index, s.picture.packed_columns);
     } else if (thread < TILE_W + TILE_H) {
         int row = thread - TILE_W, index = y0 + row - s.top;
-        rows[row] = fixed ? fixed_tap(index, s.height, s.picture.height, false)
-                          : float_tap(index, s.height, s.picture.height);
+        struct tap tap = fixed ? fixed_tap(index, s.height, picture.height, false)
+                               : float_tap(index, s.height, picture.height);
+        rows[row] = placed(tap, index, s.picture.packed_rows);
     }
     __syncthreads();
     int x = x0 + thread % TILE_W, y = y0 + thread / TILE_W;
@@ -122,7 +134,7 @@ static __global__ void __launch_bounds__(SPOT_THREADS)
         v[plane] = p.attrs.pad[plane];
         if (inside)
             v[plane] = fixed ? sample_fixed(s, row, column, y - s.top, x - s.left, c)
-                             : sample_float(s.picture, row, column, c);
+                             : sample_float(picture, row, column, c);
         v[plane] = (v[plane] - p.attrs.mean[plane]) * p.attrs.scale[plane];
     }
     struct spot_place at = {n, y, x, 0};

@@ -6,6 +6,7 @@
 
 #include "cpu/cpu.h"
 #include "server/installed.h"
+#include "server/log.h"
 
 static const char cuda_plugin[] = "spotter-cuda.so";
 
@@ -25,9 +26,13 @@ static enum spot_status provide(const char *name, const struct spot_options *opt
     return status == SPOT_OK ? spot_backend_load(path, error) : status;
 }
 
+static void warn(const char *text) {
+    spot_log(SPOT_LOG_WARN, spot_event("device"), spot_text("warning", text));
+}
+
 static enum spot_status open_named(const char *name, const struct spot_options *options,
                                    struct spot_chosen_device *chosen, struct spot_error *error) {
-    struct spot_device_options how = {.settings = options->backend_settings};
+    struct spot_device_options how = {.settings = options->backend_settings, .warn = warn};
     enum spot_status status = provide(name, options, error);
     if (status == SPOT_OK)
         status = spot_device_open(name, &how, &chosen->device, error);

@@ -64,7 +64,7 @@ static float **new_outputs(const struct spot_graph *graph, int batch) {
 float **rig_compute(const struct spot_graph *graph, const struct rig_run *run,
                     const void *const *inputs) {
     struct spot_error error;
-    struct spot_device_options options = {0, run->settings};
+    struct spot_device_options options = {.settings = run->settings};
     struct spot_device *device;
     check(spot_device_open(run->backend, &options, &device, &error), &error);
     const struct spot_backend *backend = device->backend;

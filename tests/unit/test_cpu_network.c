@@ -221,7 +221,7 @@ static void a_picture_gives_the_same_bytes_at_every_place_of_every_batch(void **
 static void list_kernels(const char *device_settings, enum spot_precision precision, char *list,
                          size_t size) {
     struct spot_graph *graph = detector(false);
-    struct spot_device_options options = {0, device_settings};
+    struct spot_device_options options = {.settings = device_settings};
     struct spot_program_options wanted = {precision, 1};
     struct spot_device *device;
     struct spot_program *program;
@@ -259,7 +259,7 @@ static void settings_that_are_none_are_refused(void **state) {
     (void)state;
     struct spot_device *device;
     struct spot_error error;
-    struct spot_device_options options = {0, "isa=avx512,isa=mmx"};
+    struct spot_device_options options = {.settings = "isa=avx512,isa=mmx"};
     assert_int_equal(spot_device_open("cpu", &options, &device, &error), SPOT_INVALID);
     assert_string_equal(error.text,
                         "cpu: 'isa=mmx' is no setting; isa=portable, avx2, avx512 or "
@@ -270,7 +270,7 @@ static void settings_that_are_none_are_refused(void **state) {
 static void precisions_that_it_does_not_have_are_refused(void **state) {
     (void)state;
     struct spot_graph *graph = detector(false);
-    struct spot_device_options options = {0, "isa=avx2"};
+    struct spot_device_options options = {.settings = "isa=avx2"};
     struct spot_program_options wanted = {SPOT_PRECISION_F16, 1};
     struct spot_device *device;
     struct spot_program *program;

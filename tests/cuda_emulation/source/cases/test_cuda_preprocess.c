@@ -2,6 +2,7 @@
 #include "tests/cuda_emulation/source/harness.h"
 #include "tests/support/random.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { PICTURES = 3 };
@@ -12,8 +13,8 @@ static cudaError_t launch(const void *params, cudaStream_t stream) {
 
 /* Pictures of these sizes with random pixels, the last row exactly as long as it must be. */
 static void make_pictures(struct kernel_test *t, const int sizes[PICTURES][2],
-                          struct spot_picture *host, struct spot_picture *device) {
-    static uint8_t pixels[PICTURES][1 << 16];
+                          struct spot_picture *host) {
+    static uint8_t pixels[PICTURES][1 << 17];
     for (int i = 0; i < PICTURES; i++) {
         int width = sizes[i][0], height = sizes[i][1];
         size_t stride = 3 * (size_t)width + (size_t)i * 5;
@@ -22,24 +23,43 @@ static void make_pictures(struct kernel_test *t, const int sizes[PICTURES][2],
         for (size_t k = 0; k < bytes; k++)
             pixels[i][k] = (uint8_t)test_random(&t->random);
         host[i] = (struct spot_picture){pixels[i], width, height, stride};
-        device[i] = host[i];
-        device[i].pixels = kernel_data(t, pixels[i], bytes);
+    }
+}
+
+/* The pictures as the GPU gets them: whole, or of large ones only what is read. */
+static void send_pictures(struct kernel_test *t, const struct spot_preprocess *attrs,
+                          const struct spot_picture *host, const float *settings,
+                          struct spot_cuda_picture *device) {
+    size_t most = spot_cuda_picture_bytes_max(attrs);
+    for (int i = 0; i < PICTURES; i++, settings += SPOT_SETTINGS) {
+        uint8_t *packed = malloc(most);
+        assert_non_null(packed);
+        size_t bytes = spot_cuda_picture_pack(attrs, &host[i], settings, packed, &device[i]);
+        assert_true(bytes <= most);
+        assert_int_equal(device[i].packed_columns,
+                         host[i].width > 2 * (int)settings[SPOT_SET_RESIZED_W]);
+        assert_int_equal(device[i].packed_rows,
+                         host[i].height > 2 * (int)settings[SPOT_SET_RESIZED_H]);
+        device[i].source.pixels = kernel_data(t, packed, bytes);
+        free(packed);
     }
 }
 
 static void check(enum spot_dtype dtype, const struct spot_preprocess *attrs,
                   const int sizes[PICTURES][2]) {
     struct kernel_test t;
-    struct spot_picture host[PICTURES], device[PICTURES];
+    struct spot_picture host[PICTURES];
+    struct spot_cuda_picture device[PICTURES];
     kernel_begin(&t, dtype, "preprocess fit %d arithmetic %d, %dx%d to %dx%d", (int)attrs->fit,
                  (int)attrs->arithmetic, sizes[0][0], sizes[0][1], attrs->width, attrs->height);
-    make_pictures(&t, sizes, host, device);
+    make_pictures(&t, sizes, host);
     struct spot_tensor settings = kernel_tensor(&t, spot_shape2(PICTURES, SPOT_SETTINGS));
     for (int i = 0; i < PICTURES; i++)
         spot_preprocess_geometry(attrs, host[i].width, host[i].height,
                                  (float *)settings.data + (size_t)i * SPOT_SETTINGS);
     struct spot_tensor in[2] = {{{SPOT_PICTURE, spot_shape1(PICTURES)}, host}, settings}, out;
     kernel_reference(&t, &spot_op_preprocess, attrs, in, 2, &out, 1);
+    send_pictures(&t, attrs, host, settings.data, device);
     struct spot_cuda_preprocess params = {
         .attrs = *attrs,
         .pictures = kernel_data(&t, device, sizeof device),
@@ -51,9 +71,10 @@ static void check(enum spot_dtype dtype, const struct spot_preprocess *attrs,
 }
 
 static const int sizes[][PICTURES][2] = {
-    {{97, 61}, {61, 97}, {64, 48}},   /* smaller, the same size */
-    {{128, 96}, {1, 1}, {33, 47}},    /* twice the size, one pixel, larger */
-    {{200, 3}, {2, 100}, {130, 100}}, /* long ones */
+    {{97, 61}, {61, 97}, {64, 48}},     /* smaller, the same size */
+    {{128, 96}, {1, 1}, {33, 47}},      /* twice the size, one pixel, larger */
+    {{200, 3}, {2, 100}, {130, 100}},   /* long ones */
+    {{257, 131}, {300, 97}, {97, 250}}, /* so large that only taps are sent */
 };
 
 static void every_fit_and_arithmetic_agrees(void **state) {
@@ -71,7 +92,7 @@ static void every_fit_and_arithmetic_agrees(void **state) {
                 attrs.fit = (enum spot_preprocess_fit)fit;
                 attrs.arithmetic = (enum spot_preprocess_arithmetic)arithmetic;
                 attrs.bgr = fit % 2 == 0;
-                for (int i = 0; i < 3; i++)
+                for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
                     check(kernel_dtypes[d], &attrs, sizes[i]);
             }
         }
