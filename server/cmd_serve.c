@@ -19,10 +19,12 @@
 #include "server/model_setup.h"
 #include "server/service.h"
 
+enum { RESTART_NAMES_MAX = 512 }; /* bytes of a list of options */
+
 struct serve {
     int argc;
     char **argv;
-    struct spot_options options;
+    struct spot_settings *settings; /* held */
     struct spot_service *service;
     struct spot_http *http;
     int signals; /* signalfd */
@@ -67,26 +69,53 @@ static void let_second_signal_end(void) {
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* Reads the configuration again and puts its models in service; else everything stays. */
-static void reload(struct serve *serve) {
+/* Reads the configuration again, with the files it names. */
+static enum spot_status read_settings(const struct serve *serve, struct spot_settings **settings,
+                                      struct spot_error *error) {
     struct spot_options options;
     struct spot_arguments arguments;
+    *settings = NULL;
+    enum spot_status status = spot_options_parse(&options, SPOT_FOR_SERVE, NULL, serve->argc,
+                                                 serve->argv, &arguments, error);
+    if (status != SPOT_OK)
+        return status;
+    status = spot_model_setup_complete(&options, error);
+    if (status == SPOT_OK)
+        return spot_settings_new(&options, settings, error);
+    spot_options_free(&options);
+    return status;
+}
+
+/* From now on requests find these settings, whose models are in service. */
+static void put_in_place(struct serve *serve, struct spot_settings *settings) {
+    char names[RESTART_NAMES_MAX];
+    const struct spot_options *options = &settings->options;
+    spot_options_needing_restart(&serve->settings->options, options, names, sizeof names);
+    if (names[0] != '\0')
+        spot_log(SPOT_LOG_WARN, spot_event("reload_needs_restart"), spot_text("options", names));
+    spot_log_setup_by_name(options->log.level, options->log.format);
+    spot_http_configure(serve->http, settings);
+    spot_settings_release(&serve->settings);
+    serve->settings = settings;
+}
+
+/* Reads the configuration again and puts it in place, models and all; else everything stays. */
+static void reload(struct serve *serve) {
+    struct spot_settings *settings;
     struct spot_error error;
     uint64_t begun_us = spot_clock_us();
-    enum spot_status status = spot_options_parse(&options, SPOT_FOR_SERVE, NULL, serve->argc,
-                                                 serve->argv, &arguments, &error);
-    if (status == SPOT_OK) {
-        status = spot_model_setup_complete(&options, &error);
-        if (status == SPOT_OK)
-            status = spot_service_reload(serve->service, &options, &error);
-        spot_options_free(&options);
-    }
+    enum spot_status status = read_settings(serve, &settings, &error);
     if (status == SPOT_OK)
+        status = spot_service_reload(serve->service, &settings->options, &error);
+    if (status == SPOT_OK) {
+        put_in_place(serve, settings);
         spot_log(SPOT_LOG_INFO, spot_event("reloaded"),
                  spot_number("ms", (double)(spot_clock_us() - begun_us) / 1000));
-    else
-        spot_log(SPOT_LOG_ERROR, spot_event("reload_failed"), spot_text("error", error.text),
-                 spot_text("now", "the old models stay in service"));
+        return;
+    }
+    spot_settings_release(&settings);
+    spot_log(SPOT_LOG_ERROR, spot_event("reload_failed"), spot_text("error", error.text),
+             spot_text("now", "the old configuration stays"));
 }
 
 /* Waits for a reason to end; returns the exit status. */
@@ -116,17 +145,15 @@ static enum spot_status start(struct serve *serve, struct spot_error *error) {
     serve->death = eventfd(0, EFD_CLOEXEC);
     if (serve->signals < 0 || serve->death < 0)
         return spot_fail(error, SPOT_IO, "signals: %s", strerror(errno));
-    enum spot_status status = spot_model_setup_complete(&serve->options, error);
+    enum spot_status status = spot_service_new(device_died, serve, &serve->service, error);
     if (status == SPOT_OK)
-        status = spot_service_new(device_died, serve, &serve->service, error);
-    if (status == SPOT_OK)
-        status = spot_http_start(&serve->options, serve->service, &serve->http, error);
+        status = spot_http_start(serve->settings, serve->service, &serve->http, error);
     if (status != SPOT_OK)
         return status;
     spot_log(SPOT_LOG_INFO, spot_event("listening"),
              spot_text("address", spot_http_address(serve->http)),
              spot_text("version", SPOT_VERSION));
-    status = spot_service_start(serve->service, &serve->options, error);
+    status = spot_service_start(serve->service, &serve->settings->options, error);
     if (status == SPOT_OK)
         spot_log(SPOT_LOG_INFO, spot_event("ready"),
                  spot_text("address", spot_http_address(serve->http)),
@@ -139,20 +166,34 @@ static void drain(struct serve *serve) {
     let_second_signal_end();
     spot_service_drain(serve->service);
     spot_log(SPOT_LOG_INFO, spot_event("draining"));
-    spot_http_drain(serve->http, (uint64_t)serve->options.limits.drain_ms * 1000U);
+    spot_http_drain(serve->http, (uint64_t)serve->settings->options.limits.drain_ms * 1000U);
     spot_log(SPOT_LOG_INFO, spot_event("drained"),
              spot_number("ms", (double)(spot_clock_us() - begun_us) / 1000));
 }
 
+/* The settings from the options, which are taken. */
+static enum spot_status take_options(struct serve *serve, struct spot_options *options,
+                                     struct spot_error *error) {
+    enum spot_status status = spot_model_setup_complete(options, error);
+    if (status == SPOT_OK)
+        return spot_settings_new(options, &serve->settings, error);
+    spot_options_free(options);
+    return status;
+}
+
 int spot_cmd_serve(int argc, char **argv) {
     struct serve serve = {.argc = argc, .argv = argv, .signals = -1, .death = -1};
+    struct spot_options options;
     struct spot_arguments arguments;
     struct spot_error error;
-    int result = spot_command_start(argc, argv, NULL, &serve.options, &arguments);
+    int result = spot_command_start(argc, argv, NULL, &options, &arguments);
     if (result != SPOT_COMMAND_GOES_ON)
         return result;
-    spot_log_setup_by_name(serve.options.log.level, serve.options.log.format);
-    if (start(&serve, &error) == SPOT_OK) {
+    spot_log_setup_by_name(options.log.level, options.log.format);
+    enum spot_status status = take_options(&serve, &options, &error);
+    if (status == SPOT_OK)
+        status = start(&serve, &error);
+    if (status == SPOT_OK) {
         result = wait_for_end(&serve);
         drain(&serve);
     } else {
@@ -167,6 +208,6 @@ int spot_cmd_serve(int argc, char **argv) {
         close(serve.signals);
     if (serve.death >= 0)
         close(serve.death);
-    spot_options_free(&serve.options);
+    spot_settings_release(&serve.settings);
     return result;
 }

@@ -281,3 +281,35 @@ enum spot_status spot_options_check(const struct spot_options *options, struct s
                          options->limits.bytes_in_flight, options->limits.body_bytes);
     return spot_options_check_names(options, error);
 }
+
+/* Do two records have the same value of an option? */
+static bool is_same(const struct spot_option *option, const void *left, const void *right) {
+    union spot_option_value a =
+        spot_option_value_load(&option->rule, (const char *)left + option->offset);
+    union spot_option_value b =
+        spot_option_value_load(&option->rule, (const char *)right + option->offset);
+    switch (option->rule.kind) {
+    case SPOT_OPTION_BOOL:
+        return a.truth == b.truth;
+    case SPOT_OPTION_INT:
+        return a.integer == b.integer;
+    case SPOT_OPTION_BYTES:
+        return a.bytes == b.bytes;
+    case SPOT_OPTION_NUMBER:
+        return a.number == b.number;
+    default:
+        return a.text == b.text ||
+               (a.text != NULL && b.text != NULL && strcmp(a.text, b.text) == 0);
+    }
+}
+
+char *spot_options_needing_restart(const struct spot_options *old, const struct spot_options *new_,
+                                   char *names, size_t size) {
+    size_t used = 0;
+    names[0] = '\0';
+    for (const struct spot_option *option = spot_option_table; option->key != NULL; option++)
+        if (option->restart && !is_same(option, old, new_) && used < size)
+            used += (size_t)snprintf(names + used, size - used, "%s%s", used > 0 ? ", " : "",
+                                     option->key);
+    return names;
+}

@@ -90,6 +90,10 @@ struct spot_options {
         bool access;        /* one line for each request */
     } log;
     bool metrics;
+    struct {
+        const char *keys;    /* file of API keys; NULL: none is asked for */
+        const char *origins; /* of pages that may ask, "https://a,https://b" or "*"; or NULL */
+    } access;
 };
 
 /* The commands that an option is a flag of, as bits. */
@@ -163,6 +167,13 @@ enum spot_status spot_options_read_environment(struct spot_options *options, cha
 
 /* Checks what lies between options: names of models are unique, limits fit each other. */
 enum spot_status spot_options_check(const struct spot_options *options, struct spot_error *error);
+
+/*
+ * Writes into names (size bytes) the options that differ and that a running server cannot change,
+ * "listen.port, workers"; "" when there are none. Returns names.
+ */
+char *spot_options_needing_restart(const struct spot_options *old, const struct spot_options *new_,
+                                   char *names, size_t size);
 
 /* Prints the options as a config file that reads back the same, paths being absolute. */
 enum spot_status spot_options_print_json(const struct spot_options *options, FILE *out,

@@ -84,6 +84,13 @@ static const char introduction[] =
     "- **True and false** in variables are `true`, `false`, `1` or `0`; a flag alone is true,\n"
     "  `--log-access=false` is false.\n"
     "- **An empty variable** counts as one that is not there.\n"
+    "- **SIGHUP** makes the server read all four sources and the files they name again. When all "
+    "is\n"
+    "  right, new requests find the new configuration, and those under way end with the old one; "
+    "else\n"
+    "  nothing changes and the log says what is wrong. What needs a restart is marked below; the "
+    "log\n"
+    "  names such options when they have changed.\n"
     "- **Models**: the first one is the default. `--model` replaces the models of the config file\n"
     "  and of `SPOTTER_MODEL` (the same, several separated by commas). Flags and variables that\n"
     "  belong to a model, such as `--precision`, go to every model.\n";
@@ -98,6 +105,7 @@ static const struct {
     {"models", "`models`: a list of objects",
      "Up to 32 models, each an object with these keys:\n\n"},
     {"limits", "`limits`: what one request, client or server may use", ""},
+    {"access", "`access`: who may ask", ""},
     {"log", "`log`: what is written to standard error", ""},
 };
 
@@ -133,7 +141,7 @@ static void document_option(const struct spot_option *option, FILE *out) {
     if (option->set == NULL)
         fprintf(out, " Expects %s.",
                 spot_option_value_allowed(&option->rule, allowed, sizeof allowed));
-    fprintf(out, " |\n");
+    fprintf(out, option->restart ? " Needs a restart. |\n" : " |\n");
 }
 
 void spot_options_document(FILE *out) {

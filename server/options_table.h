@@ -29,6 +29,7 @@ struct spot_option {
     enum spot_option_sources sources;
     unsigned commands; /* bits of the commands that take the flag */
     const char *help;  /* what it does, in one sentence */
+    bool restart;      /* a reload does not change it */
     /* How to set it from text when the rule alone does not do it, else NULL. */
     enum spot_status (*set)(struct spot_options *options, const char *text,
                             struct spot_error *error);

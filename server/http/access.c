@@ -69,6 +69,6 @@ void spot_access_done(struct spot_exchange *exchange, bool sent) {
     spot_metrics_request(metrics, model, status, duration_us);
     if (status == spot_problem_status(SPOT_PROBLEM_SLOW_UPLOAD))
         spot_metrics_rejected(metrics, SPOT_REJECTED_SLOW);
-    if (spot_http_options(exchange->http)->log.access)
+    if (exchange->settings->options.log.access)
         write_line(exchange, sent, status, problem, duration_us);
 }

@@ -121,7 +121,7 @@ bool spot_admission_request(struct spot_exchange *exchange) {
 
 /* Is there room and time for `count` pictures? Keeps places for them, or makes a reply. */
 static bool admit(struct spot_exchange *exchange, int count) {
-    const struct spot_options *options = spot_http_options(exchange->http);
+    const struct spot_options *options = &exchange->settings->options;
     struct spot_service *service = spot_http_service(exchange->http);
     uint64_t now_us = spot_clock_us(), retry_us = 0;
     uint64_t wait_us = spot_pool_wait_us(spot_service_pool(service));
@@ -157,7 +157,7 @@ void spot_admission_no_memory(struct spot_exchange *exchange, const char *messag
 }
 
 void spot_admission_start(struct spot_exchange *exchange) {
-    const struct spot_options *options = spot_http_options(exchange->http);
+    const struct spot_options *options = &exchange->settings->options;
     int count = 0;
     for (int i = 0; i < exchange->n_tasks; i++)
         count += exchange->tasks[i].error.status == SPOT_OK;

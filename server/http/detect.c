@@ -15,7 +15,7 @@ void spot_detect_begin(struct spot_exchange *exchange) {
 }
 
 static bool read_body(struct spot_exchange *exchange, struct spot_body *body) {
-    const struct spot_options *options = spot_http_options(exchange->http);
+    const struct spot_options *options = &exchange->settings->options;
     const struct spot_body_limits limits = {options->limits.pictures, options->limits.json_depth};
     unsigned given = exchange->params.given;
     struct spot_error error;

@@ -15,6 +15,7 @@ struct spot_exchange *spot_exchange_new(struct spot_http *http, struct MHD_Conne
     if (exchange == NULL)
         return NULL;
     exchange->http = http;
+    exchange->settings = spot_http_settings(http);
     exchange->connection = connection;
     atomic_init(&exchange->references, 1);
     atomic_init(&exchange->state, SPOT_RECEIVING);
@@ -39,6 +40,7 @@ void spot_exchange_release(struct spot_exchange *exchange) {
         spot_image_free(&exchange->tasks[i].image);
     spot_served_release(&exchange->models);
     spot_http_unreserve(exchange->http, exchange->bytes_held);
+    spot_settings_release(&exchange->settings);
     free(exchange->body);
     free(exchange->annotated);
     free(exchange->reply.body);
@@ -53,7 +55,8 @@ bool spot_exchange_turn(struct spot_exchange *exchange, enum spot_exchange_state
 }
 
 bool spot_exchange_reserve(struct spot_exchange *exchange, size_t bytes) {
-    if (!spot_http_reserve(exchange->http, bytes))
+    size_t most = exchange->settings->options.limits.bytes_in_flight;
+    if (!spot_http_reserve(exchange->http, bytes, most))
         return false;
     exchange->bytes_held += bytes;
     return true;
@@ -76,7 +79,7 @@ static bool grow(struct spot_exchange *exchange, size_t size) {
 
 enum spot_status spot_exchange_append(struct spot_exchange *exchange, const void *bytes,
                                       size_t size) {
-    if (size > spot_http_options(exchange->http)->limits.body_bytes - exchange->body_size)
+    if (size > exchange->settings->options.limits.body_bytes - exchange->body_size)
         return SPOT_LIMIT;
     if (size > exchange->body_capacity - exchange->body_size &&
         !grow(exchange, exchange->body_size + size))

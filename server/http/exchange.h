@@ -22,6 +22,7 @@
 #include "server/http/body.h"
 #include "server/http/http.h"
 #include "server/http/reply.h"
+#include "server/http/settings.h"
 #include "server/image/image.h"
 #include "server/service.h"
 
@@ -40,6 +41,7 @@ enum spot_exchange_state { SPOT_RECEIVING, SPOT_WORKING, SPOT_ANSWERING, SPOT_AB
 
 struct spot_exchange {
     struct spot_http *http;
+    struct spot_settings *settings; /* held: those it began with */
     struct MHD_Connection *connection;
     struct spot_watched *watched; /* the connection, at the watch */
     atomic_int references;

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,8 @@ enum {
 };
 
 struct spot_http {
-    const struct spot_options *options;
+    pthread_mutex_t lock; /* for settings */
+    struct spot_settings *settings;
     struct spot_service *service;
     struct spot_watch *watch;
     struct spot_linger *linger;
@@ -65,16 +67,26 @@ const char *spot_http_address(const struct spot_http *http) {
     return http->address;
 }
 
-const struct spot_options *spot_http_options(const struct spot_http *http) {
-    return http->options;
+struct spot_settings *spot_http_settings(struct spot_http *http) {
+    pthread_mutex_lock(&http->lock);
+    struct spot_settings *settings = spot_settings_hold(http->settings);
+    pthread_mutex_unlock(&http->lock);
+    return settings;
+}
+
+void spot_http_configure(struct spot_http *http, struct spot_settings *settings) {
+    pthread_mutex_lock(&http->lock);
+    struct spot_settings *old = http->settings;
+    http->settings = spot_settings_hold(settings);
+    pthread_mutex_unlock(&http->lock);
+    spot_settings_release(&old);
 }
 
 struct spot_service *spot_http_service(const struct spot_http *http) {
     return http->service;
 }
 
-bool spot_http_reserve(struct spot_http *http, size_t bytes) {
-    size_t most = http->options->limits.bytes_in_flight;
+bool spot_http_reserve(struct spot_http *http, size_t bytes, size_t most) {
     size_t held = atomic_fetch_add(&http->bytes_in_flight, bytes);
     if (held <= most && bytes <= most - held)
         return true;
@@ -99,7 +111,7 @@ static struct spot_watched *watched_of(struct MHD_Connection *connection) {
 
 /* Until when the request must be there, by its size so far: total time, rate, client's deadline. */
 static void watch_upload(struct spot_exchange *exchange) {
-    const struct spot_options *options = exchange->http->options;
+    const struct spot_options *options = &exchange->settings->options;
     uint64_t late_us = exchange->begun_us + (uint64_t)options->limits.body_timeout_ms * 1000U;
     size_t rate = options->limits.upload_bytes_per_s;
     if (rate > 0) {
@@ -172,7 +184,7 @@ static enum MHD_Result receive(struct spot_exchange *exchange, const char *bytes
     exchange->received_bytes += *size;
     if (keep)
         status = spot_exchange_append(exchange, bytes, *size);
-    else if (exchange->received_bytes > exchange->http->options->limits.body_bytes)
+    else if (exchange->received_bytes > exchange->settings->options.limits.body_bytes)
         status = SPOT_LIMIT;
     *size = 0;
     if (status == SPOT_LIMIT) {
@@ -248,7 +260,9 @@ static void connected(void *arg, struct MHD_Connection *connection, void **conte
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    uint64_t wait_us = (uint64_t)http->options->limits.header_timeout_ms * 1000U;
+    struct spot_settings *settings = spot_http_settings(http);
+    uint64_t wait_us = (uint64_t)settings->options.limits.header_timeout_ms * 1000U;
+    spot_settings_release(&settings);
     *context = spot_watch_add(http->watch, info->connect_fd, spot_clock_us() + wait_us);
 }
 
@@ -263,7 +277,7 @@ static void log_library(void *arg, const char *format, va_list args) {
 }
 
 static enum spot_status start_daemon(struct spot_http *http, struct spot_error *error) {
-    const struct spot_options *options = http->options;
+    const struct spot_options *options = &http->settings->options;
     unsigned threads =
         options->listen.threads > 0 ? (unsigned)options->listen.threads : THREADS_DEFAULT;
     unsigned connections = (unsigned)options->limits.connections;
@@ -287,13 +301,15 @@ static enum spot_status start_daemon(struct spot_http *http, struct spot_error *
                                 : spot_fail(error, SPOT_IO, "http: the threads cannot start");
 }
 
-enum spot_status spot_http_start(const struct spot_options *options, struct spot_service *service,
+enum spot_status spot_http_start(struct spot_settings *settings, struct spot_service *service,
                                  struct spot_http **http, struct spot_error *error) {
     struct spot_http *self = calloc(1, sizeof *self);
     *http = NULL;
     if (self == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "http: out of memory");
-    self->options = options;
+    const struct spot_options *options = &settings->options;
+    pthread_mutex_init(&self->lock, NULL);
+    self->settings = spot_settings_hold(settings);
     self->service = service;
     if (getrandom(&self->id_prefix, sizeof self->id_prefix, 0) != sizeof self->id_prefix)
         self->id_prefix = (uint32_t)spot_clock_us();
@@ -383,6 +399,11 @@ void spot_http_stop(struct spot_http *http) {
 }
 
 void spot_http_free(struct spot_http **http) {
-    free(*http);
+    struct spot_http *self = *http;
     *http = NULL;
+    if (self == NULL)
+        return;
+    spot_settings_release(&self->settings);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
 }

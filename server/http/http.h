@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "server/options.h"
+#include "server/http/settings.h"
 #include "server/service.h"
 
 #ifdef __cplusplus
@@ -21,9 +21,12 @@ struct spot_exchange;
 
 enum { SPOT_ADDRESS_MAX = 96 }; /* bytes of "[::1]:8080" */
 
-/* Listens and answers. Options and service are borrowed until it is freed. */
-enum spot_status spot_http_start(const struct spot_options *options, struct spot_service *service,
+/* Listens and answers. Holds the settings; the service is borrowed until it is freed. */
+enum spot_status spot_http_start(struct spot_settings *settings, struct spot_service *service,
                                  struct spot_http **http, struct spot_error *error);
+
+/* From now on requests begin with these settings, which are held. Any thread. */
+void spot_http_configure(struct spot_http *http, struct spot_settings *settings);
 
 /* Where it listens: "127.0.0.1:8080", with the real port. */
 const char *spot_http_address(const struct spot_http *http);
@@ -44,7 +47,7 @@ void spot_http_stop(struct spot_http *http);
 void spot_http_free(struct spot_http **http);
 
 /* For the files of this folder. */
-const struct spot_options *spot_http_options(const struct spot_http *http);
+struct spot_settings *spot_http_settings(struct spot_http *http); /* held: release later */
 struct spot_service *spot_http_service(const struct spot_http *http);
 
 /* Writes a new request id (SPOT_REQUEST_ID_MAX + 1 bytes). */
@@ -56,8 +59,8 @@ void spot_http_new_id(struct spot_http *http, char *id);
  */
 void spot_http_work(struct spot_exchange *exchange);
 
-/* Counts bytes as in flight; false, counting nothing, beyond limits.bytes_in_flight. */
-bool spot_http_reserve(struct spot_http *http, size_t bytes);
+/* Counts bytes as in flight; false, counting nothing, when there were more than `most`. */
+bool spot_http_reserve(struct spot_http *http, size_t bytes, size_t most);
 void spot_http_unreserve(struct spot_http *http, size_t bytes);
 
 #ifdef __cplusplus

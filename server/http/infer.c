@@ -29,7 +29,7 @@ bool spot_infer_check_version(struct spot_exchange *exchange) {
 }
 
 struct spot_oip_limits spot_infer_limits(const struct spot_exchange *exchange) {
-    const struct spot_options *options = spot_http_options(exchange->http);
+    const struct spot_options *options = &exchange->settings->options;
     const struct spot_served *served = exchange->served;
     bool takes_tensors = served->tensor_station != NULL;
     return (struct spot_oip_limits){

@@ -48,7 +48,7 @@ static json_t *model_json(const struct spot_exchange *exchange, const struct spo
         classes, "defaults", "confidence", rounded(defaults->confidence), "iou",
         rounded(defaults->iou), "max_detections", defaults->max_detections, "batch_max",
         info->batch_max, "parameters", (json_int_t)info->parameters, "macs", (json_int_t)info->macs,
-        "limits", limits_json(spot_http_options(exchange->http)));
+        "limits", limits_json(&exchange->settings->options));
 }
 
 /* Holds the models in service; makes a reply and returns false when there are none yet. */
@@ -82,7 +82,7 @@ void spot_page_model(struct spot_exchange *exchange) {
 void spot_page_metrics(struct spot_exchange *exchange) {
     struct spot_service *service = spot_http_service(exchange->http);
     struct spot_text text = {0};
-    if (!spot_http_options(exchange->http)->metrics) {
+    if (!exchange->settings->options.metrics) {
         spot_reply_problem(exchange, SPOT_PROBLEM_NOT_FOUND, NULL, "%s",
                            spot_problem_message(SPOT_PROBLEM_NOT_FOUND));
         return;

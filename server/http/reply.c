@@ -22,6 +22,7 @@ static const struct {
     [SPOT_PROBLEM_INVALID_PARAMETER] = {400, "invalid_parameter", "a parameter is not allowed"},
     [SPOT_PROBLEM_INVALID_BODY] = {400, "invalid_body", "the body is damaged"},
     [SPOT_PROBLEM_EMPTY_BODY] = {400, "empty_body", "the body is empty"},
+    [SPOT_PROBLEM_UNAUTHORIZED] = {401, "unauthorized", "a key is needed"},
     [SPOT_PROBLEM_NOT_FOUND] = {404, "not_found", "there is nothing at this path"},
     [SPOT_PROBLEM_MODEL_NOT_FOUND] = {404, "model_not_found", "there is no such model"},
     [SPOT_PROBLEM_METHOD] = {405, "method_not_allowed", "the method is not for this path"},
@@ -86,6 +87,11 @@ void spot_reply_json(struct spot_exchange *exchange, int code, json_t *object) {
     spot_reply_bytes(exchange, code, "application/json", text, text != NULL ? strlen(text) : 0);
 }
 
+void spot_reply_empty(struct spot_exchange *exchange, int code) {
+    char *nothing = malloc(1);
+    spot_reply_bytes(exchange, code, NULL, nothing, 0);
+}
+
 /* The error in the form of the protocol that the path belongs to. Takes detail. */
 static json_t *error_json(const struct spot_exchange *exchange, enum spot_problem problem,
                           const char *message, json_t *detail) {
@@ -114,6 +120,18 @@ void spot_reply_problem(struct spot_exchange *exchange, enum spot_problem proble
         exchange->reply.retry_after_s = 1;
 }
 
+/* Lets pages of allowed origins read the reply. */
+static void add_cors(const struct spot_exchange *exchange, struct MHD_Response *response) {
+    if (exchange->settings->origins != NULL)
+        MHD_add_response_header(response, "Vary", "Origin");
+    if (exchange->reply.allow_origin == NULL)
+        return;
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", exchange->reply.allow_origin);
+    MHD_add_response_header(
+        response, "Access-Control-Expose-Headers",
+        "Inference-Header-Content-Length, Retry-After, Server-Timing, X-Request-Id");
+}
+
 bool spot_reply_send(struct spot_exchange *exchange) {
     struct spot_reply *reply = &exchange->reply;
     bool have_body = reply->body != NULL;
@@ -123,10 +141,12 @@ bool spot_reply_send(struct spot_exchange *exchange) {
     if (response == NULL)
         return false;
     reply->body = NULL; /* the response frees it */
-    MHD_add_response_header(response, "Content-Type", reply->type);
+    if (reply->type != NULL)
+        MHD_add_response_header(response, "Content-Type", reply->type);
     MHD_add_response_header(response, "X-Request-Id", exchange->request_id);
     if (reply->server_timing[0] != '\0')
         MHD_add_response_header(response, "Server-Timing", reply->server_timing);
+    add_cors(exchange, response);
     if (reply->json_size > 0) {
         char bytes[24];
         snprintf(bytes, sizeof bytes, "%zu", reply->json_size);

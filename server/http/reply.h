@@ -24,6 +24,7 @@ enum spot_problem {
     SPOT_PROBLEM_INVALID_PARAMETER,
     SPOT_PROBLEM_INVALID_BODY,
     SPOT_PROBLEM_EMPTY_BODY,
+    SPOT_PROBLEM_UNAUTHORIZED,
     SPOT_PROBLEM_NOT_FOUND,
     SPOT_PROBLEM_MODEL_NOT_FOUND,
     SPOT_PROBLEM_METHOD,
@@ -56,6 +57,7 @@ struct spot_reply {
     const char *type;                  /* media type, static */
     const char *allow;                 /* 405: the methods; static */
     const struct spot_header *headers; /* more of them, static, ended by NULL; or NULL */
+    const char *allow_origin;          /* CORS: of the settings; or NULL */
     int retry_after_s;                 /* 503: 1 or more */
     size_t json_size; /* the body begins with so many bytes of JSON; 0: it has one form */
     char server_timing[SPOT_SERVER_TIMING_MAX];
@@ -76,6 +78,9 @@ void spot_reply_json(struct spot_exchange *exchange, int code, json_t *object);
  */
 void spot_reply_bytes(struct spot_exchange *exchange, int code, const char *type, void *bytes,
                       size_t size);
+
+/* Makes the reply one without a body. */
+void spot_reply_empty(struct spot_exchange *exchange, int code);
 
 /* Makes the reply an error. Takes detail, an object with the facts behind it; NULL for none. */
 #if defined(__GNUC__)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/http/gate.h"
 #include "server/http/routes.h"
 
 enum { HEADERS_MAX = 100 };
@@ -134,7 +135,7 @@ static bool wants_body(const struct spot_exchange *exchange) {
 
 /* The body's size is known or bounded, and we have room for it; else makes a reply. */
 static bool accept_length(struct spot_exchange *exchange, const struct head *head) {
-    size_t most = spot_http_options(exchange->http)->limits.body_bytes;
+    size_t most = exchange->settings->options.limits.body_bytes;
     struct spot_metrics *metrics = spot_service_metrics(spot_http_service(exchange->http));
     uintmax_t length = head->length != NULL ? strtoumax(head->length, NULL, 10) : 0;
     if (length > most) {
@@ -155,8 +156,7 @@ static bool accept_length(struct spot_exchange *exchange, const struct head *hea
 enum spot_request_next spot_request_begin(struct spot_exchange *exchange, const char *method,
                                           const char *version) {
     struct head head = {.end = version + strlen(version)};
-    size_t most = spot_http_options(exchange->http)->limits.header_bytes,
-           size = head_size(exchange);
+    size_t most = exchange->settings->options.limits.header_bytes, size = head_size(exchange);
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, take_header, &head);
     take_ids(exchange);
     const char *fault = find_fault(&head, version);
@@ -172,7 +172,10 @@ enum spot_request_next spot_request_begin(struct spot_exchange *exchange, const 
                            "the headers have %zu bytes; %zu are allowed", size, most);
         return SPOT_REQUEST_REPLY_NOW;
     }
+    spot_gate_origin(exchange);
     spot_route_find(exchange);
+    if (exchange->reply.code != 204 && !spot_gate_key(exchange))
+        return SPOT_REQUEST_REPLY_NOW;
     if (exchange->reply.code == 0 && exchange->route->begin != NULL)
         exchange->route->begin(exchange);
     if (!accept_length(exchange, &head))

@@ -4,28 +4,44 @@
 #include <string.h>
 
 #include "server/http/detect.h"
+#include "server/http/gate.h"
 #include "server/http/infer.h"
 #include "server/http/pages.h"
 
 static const struct spot_route routes[] = {
-    {"POST", "/detect", true, spot_detect_begin, spot_detect_run, spot_detect_answer},
-    {"POST", "/detect/{model}", true, spot_detect_begin, spot_detect_run, spot_detect_answer},
-    {"GET", "/", false, NULL, spot_page_home, NULL},
-    {"GET", "/models", false, NULL, spot_page_models, NULL},
-    {"GET", "/models/{model}", false, NULL, spot_page_model, NULL},
-    {"GET", "/healthz", false, NULL, spot_page_healthz, NULL},
-    {"GET", "/readyz", false, NULL, spot_page_readyz, NULL},
-    {"GET", "/metrics", false, NULL, spot_page_metrics, NULL},
-    {"GET", "/v2", false, NULL, spot_v2_server, NULL},
-    {"GET", "/v2/health/live", false, NULL, spot_v2_live, NULL},
-    {"GET", "/v2/health/ready", false, NULL, spot_v2_ready, NULL},
-    {"GET", "/v2/models/{model}", false, NULL, spot_v2_model, NULL},
-    {"GET", "/v2/models/{model}/ready", false, NULL, spot_v2_model_ready, NULL},
-    {"POST", "/v2/models/{model}/infer", true, spot_infer_begin, spot_infer_run, spot_infer_answer},
-    {"GET", "/v2/models/{model}/versions/{version}", false, NULL, spot_v2_model, NULL},
-    {"GET", "/v2/models/{model}/versions/{version}/ready", false, NULL, spot_v2_model_ready, NULL},
-    {"POST", "/v2/models/{model}/versions/{version}/infer", true, spot_infer_begin, spot_infer_run,
-     spot_infer_answer},
+    {.path = "/detect",
+     .takes_body = true,
+     .begin = spot_detect_begin,
+     .run = spot_detect_run,
+     .answer = spot_detect_answer},
+    {.path = "/detect/{model}",
+     .takes_body = true,
+     .begin = spot_detect_begin,
+     .run = spot_detect_run,
+     .answer = spot_detect_answer},
+    {.path = "/", .open = true, .run = spot_page_home},
+    {.path = "/models", .run = spot_page_models},
+    {.path = "/models/{model}", .run = spot_page_model},
+    {.path = "/healthz", .open = true, .run = spot_page_healthz},
+    {.path = "/readyz", .open = true, .run = spot_page_readyz},
+    {.path = "/metrics", .run = spot_page_metrics},
+    {.path = "/v2", .run = spot_v2_server},
+    {.path = "/v2/health/live", .open = true, .run = spot_v2_live},
+    {.path = "/v2/health/ready", .open = true, .run = spot_v2_ready},
+    {.path = "/v2/models/{model}", .run = spot_v2_model},
+    {.path = "/v2/models/{model}/ready", .run = spot_v2_model_ready},
+    {.path = "/v2/models/{model}/infer",
+     .takes_body = true,
+     .begin = spot_infer_begin,
+     .run = spot_infer_run,
+     .answer = spot_infer_answer},
+    {.path = "/v2/models/{model}/versions/{version}", .run = spot_v2_model},
+    {.path = "/v2/models/{model}/versions/{version}/ready", .run = spot_v2_model_ready},
+    {.path = "/v2/models/{model}/versions/{version}/infer",
+     .takes_body = true,
+     .begin = spot_infer_begin,
+     .run = spot_infer_run,
+     .answer = spot_infer_answer},
     {0},
 };
 
@@ -61,9 +77,11 @@ static bool keep_wildcards(struct spot_exchange *exchange,
     return true;
 }
 
+/* Paths that take a body are posted to, the others are read. */
 static bool is_method(const struct spot_route *route, const char *method) {
-    bool reads = strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0;
-    return reads || strcmp(route->method, method) == 0;
+    if (route->takes_body)
+        return strcmp(method, "POST") == 0;
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
 void spot_route_find(struct spot_exchange *exchange) {
@@ -86,7 +104,9 @@ void spot_route_find(struct spot_exchange *exchange) {
                            spot_problem_message(SPOT_PROBLEM_NOT_FOUND));
         return;
     }
-    const char *allow = strcmp(other->method, "GET") == 0 ? "GET, HEAD" : other->method;
+    const char *allow = other->takes_body ? "POST" : "GET, HEAD";
+    if (spot_gate_preflight(exchange, allow))
+        return;
     exchange->reply.allow = allow;
     spot_reply_problem(exchange, SPOT_PROBLEM_METHOD, json_pack("{s:s}", "allowed", allow),
                        "method %.32s is not for this path; allowed is %s", exchange->method, allow);

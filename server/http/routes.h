@@ -9,9 +9,9 @@ extern "C" {
 #endif
 
 struct spot_route {
-    const char *method; /* HEAD goes where GET goes */
-    const char *path;   /* a segment that is {…} stands for any one segment */
-    bool takes_body;    /* of other routes a body is read and ignored */
+    const char *path; /* a segment that is {…} stands for any one segment */
+    bool takes_body;  /* POST; else GET and HEAD, of which a body is read and ignored */
+    bool open;        /* for everybody, even where keys are asked for */
     /* When the headers are there; may make a reply that refuses. NULL for nothing. */
     void (*begin)(struct spot_exchange *exchange);
     /* When the whole request is there: makes the reply, or sets work under way. */

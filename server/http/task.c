@@ -42,7 +42,7 @@ static void learn_cost(const struct spot_task *task) {
 }
 
 static struct spot_image_limits limits_of(const struct spot_exchange *exchange) {
-    const struct spot_options *options = spot_http_options(exchange->http);
+    const struct spot_options *options = &exchange->settings->options;
     struct spot_image_limits limits = spot_image_limits_default;
     limits.pixels = options->limits.pixels;
     limits.side = options->limits.side;
