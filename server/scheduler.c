@@ -5,7 +5,10 @@
 
 #include "server/clock.h"
 
-enum { COST_SHARE = 8 }; /* a new measurement counts one in this many */
+enum {
+    COST_SHARE = 8,   /* a new measurement counts one in this many */
+    MARGIN_SHARE = 4, /* what is estimated may take longer by one part in this many */
+};
 
 enum spot_status spot_line_init(struct spot_line *line, const struct spot_line_options *options,
                                 struct spot_error *error) {
@@ -84,14 +87,23 @@ uint64_t spot_scheduler_wait_us(const struct spot_scheduler *scheduler,
     return ahead / (uint64_t)scheduler->lanes;
 }
 
+/*
+ * Without it a queue that is as long as deadlines allow has most pictures come out a little late:
+ * the work is done, and for nobody.
+ */
+static uint64_t with_margin(uint64_t estimate_us) {
+    return estimate_us + estimate_us / MARGIN_SHARE;
+}
+
 enum spot_status spot_scheduler_admit(struct spot_scheduler *scheduler, struct spot_line *line,
                                       int count, uint64_t ready_us, uint64_t deadline_us,
                                       uint64_t now_us, uint64_t *retry_us,
                                       struct spot_error *error) {
     int ahead = line->waiting.count + line->coming;
     uint64_t wait_us = spot_scheduler_wait_us(scheduler, line);
-    uint64_t start_us = now_us + wait_us > ready_us ? now_us + wait_us : ready_us;
-    uint64_t end_us = start_us + cost_of(line, count) / (uint64_t)scheduler->lanes;
+    uint64_t start_us = now_us + with_margin(wait_us);
+    start_us = start_us > ready_us ? start_us : ready_us;
+    uint64_t end_us = start_us + with_margin(cost_of(line, count) / (uint64_t)scheduler->lanes);
     *retry_us = wait_us;
     if (ahead + count > SPOT_LINE_PLACES)
         return spot_fail(error, SPOT_BUSY, "the queue is full: %d pictures wait", ahead);
@@ -140,14 +152,24 @@ static uint64_t hold_until_us(const struct spot_line *line) {
     return start_us < until_us ? start_us : until_us;
 }
 
-/* Moves entries whose deadline has passed into the batch; true when there are any. */
+/*
+ * Will the first of a line be late? When more wait than the next batch holds, what it costs counts
+ * too: better one that can still be in time. Else it is tried, so that a wrong cost gets corrected.
+ */
+static bool first_is_late(const struct spot_line *line, uint64_t now_us) {
+    bool others_wait = line->waiting.count > line->options.batch_max;
+    uint64_t end_us = now_us + (others_wait ? line->cost_us[line->options.batch_max] : 0);
+    return spot_queue_first(&line->waiting)->deadline_us <= end_us;
+}
+
+/* Moves entries that cannot be in time into the batch; true when there are any. */
 static bool take_expired(struct spot_scheduler *scheduler, uint64_t now_us,
                          struct spot_batch *batch) {
     for (int i = 0; i < scheduler->n_lines; i++) {
-        struct spot_queue *waiting = &scheduler->lines[i]->waiting;
-        while (waiting->count > 0 && spot_queue_first(waiting)->deadline_us <= now_us &&
-               batch->count < SPOT_BATCH_MAX)
-            batch->entries[batch->count++] = spot_queue_take(waiting);
+        struct spot_line *line = scheduler->lines[i];
+        while (line->waiting.count > 0 && batch->count < SPOT_BATCH_MAX &&
+               first_is_late(line, now_us))
+            batch->entries[batch->count++] = spot_queue_take(&line->waiting);
     }
     return batch->count > 0;
 }

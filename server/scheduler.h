@@ -53,7 +53,7 @@ struct spot_scheduler {
 /* What a lane is to do. */
 enum spot_next {
     SPOT_NEXT_RUN,     /* a batch */
-    SPOT_NEXT_EXPIRED, /* give back entries whose deadline has passed */
+    SPOT_NEXT_EXPIRED, /* give back entries whose deadline has passed or cannot be met */
     SPOT_NEXT_WAIT,    /* nothing before until_us, or before something changes */
 };
 
@@ -80,8 +80,8 @@ void spot_scheduler_close(struct spot_scheduler *scheduler, struct spot_line *li
 
 /*
  * May `count` more pictures come that will be decoded at ready_us and must be done at deadline_us?
- * SPOT_OK counts them as coming. SPOT_BUSY: too much is ahead of them, or so much that they would
- * be late; *retry_us is how long to stay away. When nothing is ahead they may always come.
+ * SPOT_OK counts them as coming. SPOT_BUSY: too much is ahead of them, or so much that they could
+ * be late (estimates get a margin); *retry_us is how long to stay away. When nothing is ahead they may always come.
  */
 enum spot_status spot_scheduler_admit(struct spot_scheduler *scheduler, struct spot_line *line,
                                       int count, uint64_t ready_us, uint64_t deadline_us,

@@ -14,6 +14,7 @@
 enum {
     BUSY_TICK_US = 20 * 1000,  /* between looks while exchanges work */
     IDLE_TICK_US = 500 * 1000, /* and while none does */
+    ANSWER_US = 5000 * 1000,   /* for the HTTP thread to take up an answer that is there */
 };
 
 struct spot_watch {
@@ -97,6 +98,15 @@ static void abandon(struct spot_watched *watched) {
     shutdown(watched->socket, SHUT_RDWR);
 }
 
+/*
+ * Is the answer about to be written? The deadline was that of the request, which has been met;
+ * whoever answers sets that of the reply.
+ */
+static bool is_being_answered(const struct spot_watched *watched) {
+    return watched->exchange != NULL && watched->late != SPOT_PROBLEM_INTERNAL &&
+           atomic_load(&watched->exchange->state) == SPOT_ANSWERING;
+}
+
 /* Acts on one connection whose deadline has passed; true when there was one. */
 static bool act_on_late(struct spot_watch *watch, uint64_t now_us) {
     struct spot_watched *at = watch->first;
@@ -105,12 +115,16 @@ static bool act_on_late(struct spot_watch *watch, uint64_t now_us) {
     if (at == NULL)
         return false;
     at->deadline_us = SPOT_NEVER;
-    if (at->exchange != NULL && is_working(at))
+    if (at->exchange != NULL && is_working(at)) {
         finish(watch, at, SPOT_DEADLINE);
-    else if (at->exchange != NULL && atomic_load(&at->exchange->state) == SPOT_RECEIVING)
+    } else if (at->exchange != NULL && atomic_load(&at->exchange->state) == SPOT_RECEIVING) {
         abandon(at);
-    else
+    } else if (is_being_answered(at)) {
+        at->late = SPOT_PROBLEM_INTERNAL;
+        at->deadline_us = now_us + ANSWER_US;
+    } else {
         shutdown(at->socket, SHUT_RDWR);
+    }
     return true;
 }
 

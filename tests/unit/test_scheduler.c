@@ -147,6 +147,24 @@ static void a_picture_past_its_deadline_is_given_back_not_run(void **state) {
     assert_ptr_equal(batch.entries[0], &entries[1]);
 }
 
+static void what_cannot_be_in_time_makes_room_for_what_can(void **state) {
+    (void)state;
+    for (int i = 0; i < 12; i++)
+        entries[i].deadline_us = (i < 3 ? 17 : 50) * MS; /* 8 pictures take 8 ms */
+    put(&line, 0, 12, 0);
+    assert_int_equal(take(10 * MS), SPOT_NEXT_EXPIRED);
+    assert_int_equal(batch.count, 3);
+    assert_int_equal(take(10 * MS), SPOT_NEXT_RUN);
+    assert_int_equal(batch.count, 8);
+}
+
+static void what_may_be_late_is_tried_when_nothing_else_waits(void **state) {
+    (void)state;
+    entries[0].deadline_us = 11 * MS;
+    put(&line, 0, 1, 0);
+    assert_int_equal(take(10 * MS), SPOT_NEXT_RUN);
+}
+
 static void a_busy_model_does_not_starve_another(void **state) {
     (void)state;
     int turns_of_other = 0;
@@ -206,6 +224,13 @@ static void a_deadline_that_cannot_be_met_is_refused_at_once(void **state) {
     assert_int_equal(admit(&line, 40, SPOT_NEVER), SPOT_OK);
     assert_int_equal(admit(&line, 1, 20 * MS), SPOT_BUSY);
     assert_int_equal(admit(&line, 1, 60 * MS), SPOT_OK);
+}
+
+static void estimates_that_leave_no_margin_are_refused(void **state) {
+    (void)state;
+    assert_int_equal(admit(&line, 40, SPOT_NEVER), SPOT_OK); /* 40 ms, and 4 for one more */
+    assert_int_equal(admit(&line, 1, 50 * MS), SPOT_BUSY);
+    assert_int_equal(admit(&line, 1, 56 * MS), SPOT_OK);
 }
 
 static void the_time_to_decode_counts_towards_the_deadline(void **state) {
@@ -277,11 +302,14 @@ int main(void) {
         TEST(it_does_not_wait_where_batches_do_not_pay),
         TEST(batch_closes_when_the_oldest_request_is_late),
         TEST(a_picture_past_its_deadline_is_given_back_not_run),
+        TEST(what_cannot_be_in_time_makes_room_for_what_can),
+        TEST(what_may_be_late_is_tried_when_nothing_else_waits),
         TEST(a_busy_model_does_not_starve_another),
         TEST(a_model_that_was_idle_has_no_credit),
         TEST(a_model_runs_on_no_more_lanes_than_it_may),
         TEST(admission_ends_where_the_queue_holds_enough_work),
         TEST(a_deadline_that_cannot_be_met_is_refused_at_once),
+        TEST(estimates_that_leave_no_margin_are_refused),
         TEST(the_time_to_decode_counts_towards_the_deadline),
         TEST(an_empty_queue_admits_whatever_the_costs_say),
         TEST(more_lanes_take_more_work),

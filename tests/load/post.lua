@@ -1,0 +1,7 @@
+-- wrk -s post.lua URL -- FILE: posts the file again and again.
+function init(args)
+   local file = assert(io.open(args[1], "rb"))
+   wrk.method = "POST"
+   wrk.body = file:read("*a")
+   file:close()
+end
