@@ -81,7 +81,8 @@ void spot_scheduler_close(struct spot_scheduler *scheduler, struct spot_line *li
 /*
  * May `count` more pictures come that will be decoded at ready_us and must be done at deadline_us?
  * SPOT_OK counts them as coming. SPOT_BUSY: too much is ahead of them, or so much that they could
- * be late (estimates get a margin); *retry_us is how long to stay away. When nothing is ahead they may always come.
+ * be late (estimates get a margin); *retry_us is how long to stay away. When nothing is ahead they
+ * may always come.
  */
 enum spot_status spot_scheduler_admit(struct spot_scheduler *scheduler, struct spot_line *line,
                                       int count, uint64_t ready_us, uint64_t deadline_us,
