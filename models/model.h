@@ -41,10 +41,15 @@ struct spot_model_info {
 /* What one picture is asked for. */
 struct spot_request {
     struct spot_picture picture; /* borrowed until spot_model_wait returns */
-    const float *tensor;         /* in place of the picture for build.tensor_input: [3,H,W] */
-    float confidence, iou;       /* 0 to 1 */
-    int max_detections;          /* 1 to SPOT_DETECTIONS_MAX */
-    const uint8_t *classes;      /* borrowed; classes[c] != 0: wanted. NULL: all */
+    /*
+     * Of the picture in whose pixels boxes are given: larger than picture when that one was
+     * decoded at a fraction of its size; 0: picture's own.
+     */
+    int full_width, full_height;
+    const float *tensor;    /* in place of the picture for build.tensor_input: [3,H,W] */
+    float confidence, iou;  /* 0 to 1 */
+    int max_detections;     /* 1 to SPOT_DETECTIONS_MAX */
+    const uint8_t *classes; /* borrowed; classes[c] != 0: wanted. NULL: all */
 };
 
 /* A box in pixels of the picture, clipped to it. */
@@ -80,6 +85,12 @@ int spot_model_class(const struct spot_model *model, const char *name);
 
 /* The detector's defaults for a picture, all classes. */
 void spot_model_request_init(const struct spot_model *model, struct spot_request *request);
+
+/*
+ * By how much a picture of this size may be reduced before it is detected in: the largest of 1, 2,
+ * 4 and 8 that leaves both sides no smaller than what the network sees of them.
+ */
+int spot_model_reduction(const struct spot_model *model, int width, int height);
 
 enum spot_status spot_model_lane_new(struct spot_model *model, struct spot_model_lane **lane,
                                      struct spot_error *error);

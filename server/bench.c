@@ -34,11 +34,11 @@ static enum spot_status run_batch(const struct spot_bench *bench, struct spot_wo
         requests[i] = bench->request;
         if (bench->encoded == NULL)
             continue;
-        status =
-            spot_image_decode(bench->encoded, bench->encoded_size, NULL, &worker->image, error);
+        status = spot_worker_decode(worker, bench->encoded, bench->encoded_size, &bench->decoding,
+                                    error);
         if (status != SPOT_OK)
             return status;
-        requests[i].picture = spot_image_picture(&worker->image);
+        requests[i] = spot_worker_request(worker, &bench->request);
     }
     /* Each decoding reuses the buffer, so the pictures of a batch are one and the same. */
     status = spot_model_submit(worker->lane, requests, bench->batch, error);

@@ -4,7 +4,7 @@
 #ifndef SPOT_SERVER_BENCH_H
 #define SPOT_SERVER_BENCH_H
 
-#include "models/model.h"
+#include "server/runner.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -12,14 +12,15 @@ extern "C" {
 
 /* One measurement. */
 struct spot_bench {
-    struct spot_model *model;     /* borrowed; batch_max at least batch */
-    int batch;                    /* pictures submitted together */
-    int threads;                  /* each with a lane of its own; 1 to SPOT_THREADS_MAX */
-    double seconds;               /* measured time, after a warm-up; slow models may take longer */
-    struct spot_request request;  /* what every picture is asked for, picture or tensor included */
-    const uint8_t *encoded;       /* a picture file to decode for each picture, in place of */
-    size_t encoded_size;          /* request.picture; NULL for none. Borrowed */
-    void (*progress)(void *data); /* called now and then on one thread; NULL for none */
+    struct spot_model *model;      /* borrowed; batch_max at least batch */
+    int batch;                     /* pictures submitted together */
+    int threads;                   /* each with a lane of its own; 1 to SPOT_THREADS_MAX */
+    double seconds;                /* measured time, after a warm-up; slow models may take longer */
+    struct spot_request request;   /* what every picture is asked for, picture or tensor included */
+    const uint8_t *encoded;        /* a picture file to decode for each picture, in place of */
+    size_t encoded_size;           /* request.picture; NULL for none. Borrowed */
+    struct spot_decoding decoding; /* of encoded */
+    void (*progress)(void *data);  /* called now and then on one thread; NULL for none */
     void *progress_data;
 };
 

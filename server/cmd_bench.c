@@ -154,6 +154,8 @@ static enum spot_status measure(struct suite *suite, const struct spot_model_ent
                                .encoded_size = suite->encoded_size,
                                .progress = show_progress,
                                .progress_data = suite};
+    if (entry->reduced_decoding)
+        bench.decoding.reduced_for = model;
     enum spot_status status = make_inputs(
         suite, (size_t)3 * (size_t)detector->input_height * (size_t)detector->input_width, error);
     spot_model_setup_request(entry, model, &bench.request);

@@ -29,6 +29,7 @@ struct detect {
     struct spot_model *model;
     struct spot_request request;
     struct spot_image_limits limits;
+    struct spot_decoding decoding; /* with those limits */
     enum spot_image_format annotate_format;
     const char *annotate;     /* file to write; NULL: none */
     json_t *results;          /* NULL: plain text */
@@ -62,12 +63,11 @@ static enum spot_status work(void *context, struct spot_worker *worker, size_t i
     struct outcome *outcome = &detect->outcomes[worker->number];
     uint64_t start = spot_clock_us();
     *outcome = (struct outcome){.timing = {.queue = -1, .postprocess = -1}};
-    if (spot_worker_open(worker, detect->pictures->items[item], &detect->limits,
+    if (spot_worker_open(worker, detect->pictures->items[item], &detect->decoding,
                          &outcome->timing.decode, &outcome->error) != SPOT_OK)
         return SPOT_OK;
     outcome->timing.receive = milliseconds_since(start) - outcome->timing.decode;
-    struct spot_request request = detect->request;
-    request.picture = spot_image_picture(&worker->image);
+    struct spot_request request = spot_worker_request(worker, &detect->request);
     uint64_t infer = spot_clock_us();
     enum spot_status status = spot_worker_detect(worker, &request, error);
     outcome->timing.infer = milliseconds_since(infer);
@@ -100,8 +100,8 @@ static json_t *result_json(const struct detect *detect, const struct spot_worker
                                  .info = spot_model_info(detect->model),
                                  .digest = detect->digest,
                                  .backend = detect->backend,
-                                 .width = worker->image.width,
-                                 .height = worker->image.height,
+                                 .width = worker->full_width,
+                                 .height = worker->full_height,
                                  .format = worker->image.format,
                                  .detections = worker->results[0],
                                  .timing = outcome->timing,
@@ -158,6 +158,9 @@ static enum spot_status run(struct detect *detect, const struct spot_options *op
         goto out;
     }
     spot_model_setup_request(detect->entry, detect->model, &detect->request);
+    detect->decoding.limits = &detect->limits;
+    if (detect->entry->reduced_decoding && detect->annotate == NULL) /* drawn on: in full */
+        detect->decoding.reduced_for = detect->model;
     spot_progress_begin(&detect->progress, detect->pictures->count);
     struct spot_runner runner = {.model = detect->model,
                                  .threads = threads,

@@ -148,6 +148,8 @@ static enum spot_status evaluate(struct eval *eval, const struct spot_model_entr
                                          .only_with_objects = eval->only_with_objects,
                                          .progress = show_progress,
                                          .progress_data = &eval->progress};
+    if (entry->reduced_decoding)
+        evaluation.decoding.reduced_for = model;
     init_request(entry, model, &evaluation.request);
     status = spot_evaluate(&evaluation, error);
     spot_progress_clear(&eval->progress);

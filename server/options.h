@@ -45,8 +45,9 @@ struct spot_model_entry {
         int max_size;
         double max_delay_ms;
     } batch;
-    int instances;     /* lanes that run batches at the same time */
-    bool tensor_input; /* prepared tensors are taken too, not only pictures */
+    bool reduced_decoding; /* large JPEGs are decoded at a fraction of their size */
+    int instances;         /* lanes that run batches at the same time */
+    bool tensor_input;     /* prepared tensors are taken too, not only pictures */
 };
 
 struct spot_options {

@@ -169,6 +169,13 @@ const struct spot_option spot_option_table[] = {
      .initial = "false",
      .commands = DETECTS,
      .help = "Let a box drop overlapping boxes of other classes too."},
+    {.key = "models[].reduced_decoding",
+     .rule = SPOT_RULE_BOOL,
+     .offset = MODEL(reduced_decoding),
+     .initial = "false",
+     .commands = RUNS,
+     .help = "Decode a JPEG at 1/2, 1/4 or 1/8 of its size where that is no smaller than what the "
+             "network sees; faster, boxes may move a little."},
     {.key = "models[].batch.max_size",
      .rule = SPOT_RULE_INT(1, SPOT_BATCH_MAX),
      .offset = MODEL(batch.max_size),

@@ -149,15 +149,43 @@ enum spot_status spot_runner_run(const struct spot_runner *runner, struct spot_e
     return run.error.status;
 }
 
+enum spot_status spot_worker_decode(struct spot_worker *worker, const uint8_t *bytes, size_t size,
+                                    const struct spot_decoding *decoding,
+                                    struct spot_error *error) {
+    struct spot_image_info info = {0};
+    int reduction = 1;
+    enum spot_status status = SPOT_OK;
+    if (decoding->reduced_for != NULL) {
+        status = spot_image_probe(bytes, size, decoding->limits, &info, error);
+        if (status == SPOT_OK)
+            reduction = spot_model_reduction(decoding->reduced_for, info.width, info.height);
+    }
+    if (status == SPOT_OK)
+        status = spot_image_decode_scaled(bytes, size, decoding->limits, reduction, &worker->image,
+                                          error);
+    worker->full_width = reduction > 1 ? info.width : worker->image.width;
+    worker->full_height = reduction > 1 ? info.height : worker->image.height;
+    return status;
+}
+
+struct spot_request spot_worker_request(const struct spot_worker *worker,
+                                        const struct spot_request *request) {
+    struct spot_request one = *request;
+    one.picture = spot_image_picture(&worker->image);
+    one.full_width = worker->full_width;
+    one.full_height = worker->full_height;
+    return one;
+}
+
 enum spot_status spot_worker_open(struct spot_worker *worker, const char *path,
-                                  const struct spot_image_limits *limits, double *decode_ms,
+                                  const struct spot_decoding *decoding, double *decode_ms,
                                   struct spot_error *error) {
     uint8_t *bytes;
     size_t size;
     enum spot_status status = spot_file_read(path, &bytes, &size, error);
     uint64_t start = spot_clock_us();
     if (status == SPOT_OK)
-        status = spot_image_decode(bytes, size, limits, &worker->image, error);
+        status = spot_worker_decode(worker, bytes, size, decoding, error);
     if (decode_ms != NULL)
         *decode_ms = (double)(spot_clock_us() - start) / 1000;
     free(bytes);

@@ -21,6 +21,7 @@ struct spot_worker {
     int number; /* 0 to threads - 1 */
     struct spot_model_lane *lane;
     struct spot_image image;         /* for the pictures it decodes; kept from item to item */
+    int full_width, full_height;     /* of the decoded picture before it was reduced */
     struct spot_detections *results; /* batch_max of them, each with room for the most */
 };
 
@@ -43,13 +44,27 @@ int spot_runner_threads(const struct spot_device_info *info);
 /* Runs all items. Fails with the first failure of an item, or SPOT_NO_MEMORY. */
 enum spot_status spot_runner_run(const struct spot_runner *runner, struct spot_error *error);
 
+/* How pictures are decoded. */
+struct spot_decoding {
+    const struct spot_image_limits *limits; /* NULL: the default ones */
+    const struct spot_model *reduced_for;   /* decode at a fraction that is enough for this model;
+                                               NULL: in full */
+};
+
+/* For work: decodes a file's bytes into the worker's image. */
+enum spot_status spot_worker_decode(struct spot_worker *worker, const uint8_t *bytes, size_t size,
+                                    const struct spot_decoding *decoding, struct spot_error *error);
+
 /*
- * For work: reads a file and decodes it into the worker's image. *decode_ms, unless NULL, gets the
- * time that decoding took.
+ * For work: reads a file and decodes it. *decode_ms, unless NULL, gets the time that decoding took.
  */
 enum spot_status spot_worker_open(struct spot_worker *worker, const char *path,
-                                  const struct spot_image_limits *limits, double *decode_ms,
+                                  const struct spot_decoding *decoding, double *decode_ms,
                                   struct spot_error *error);
+
+/* For work: the request for the picture that was decoded last. */
+struct spot_request spot_worker_request(const struct spot_worker *worker,
+                                        const struct spot_request *request);
 
 /* For work: detects in one picture; the detections are in worker->results[0]. */
 enum spot_status spot_worker_detect(struct spot_worker *worker, const struct spot_request *request,

@@ -151,6 +151,7 @@ static enum spot_status load_model(struct spot_served *served,
     if (status != SPOT_OK)
         return status;
     served->info = spot_model_info(served->model);
+    served->reduced_decoding = entry->reduced_decoding;
     spot_model_setup_request(entry, served->model, &served->defaults);
     return SPOT_OK;
 }

@@ -29,6 +29,7 @@ struct spot_served {
     struct spot_station *station;
     struct spot_model *tensor_model; /* takes the network's input in place of pictures; or NULL */
     struct spot_station *tensor_station;
+    bool reduced_decoding;        /* of pictures larger than the model sees */
     struct spot_request defaults; /* parameters of a request that names none */
     struct spot_model_metrics *metrics;
     /* private */

@@ -231,6 +231,23 @@ void spot_model_request_init(const struct spot_model *model, struct spot_request
                                      .max_detections = model->detector.max_detections};
 }
 
+/* As decoders round it. */
+static int reduced(int side, int reduction) {
+    return (side + reduction - 1) / reduction;
+}
+
+int spot_model_reduction(const struct spot_model *model, int width, int height) {
+    enum { REDUCTION_MAX = 8 };
+    float settings[SPOT_SETTINGS];
+    int reduction = 1;
+    spot_network_choose(model->networks, model->n_networks, width, height, settings);
+    while (reduction < REDUCTION_MAX &&
+           (float)reduced(width, 2 * reduction) >= settings[SPOT_SET_RESIZED_W] &&
+           (float)reduced(height, 2 * reduction) >= settings[SPOT_SET_RESIZED_H])
+        reduction *= 2;
+    return reduction;
+}
+
 static size_t output_elements(const struct spot_graph *graph, int output) {
     return spot_shape_elements(&graph->outputs[output]->type.shape);
 }
@@ -292,8 +309,11 @@ static void place(struct spot_model_lane *lane, int b) {
     memset(settings, 0, sizeof lane->settings[b]);
     settings[SPOT_SET_CONFIDENCE] = request->confidence;
     settings[SPOT_SET_IOU] = request->iou;
-    int chosen = spot_network_choose(model->networks, model->n_networks, request->picture.width,
-                                     request->picture.height, settings);
+    bool is_reduced = request->full_width > 0;
+    int chosen =
+        spot_network_choose(model->networks, model->n_networks,
+                            is_reduced ? request->full_width : request->picture.width,
+                            is_reduced ? request->full_height : request->picture.height, settings);
     struct share *share = &lane->shares[chosen];
     struct spot_binding *binding = &share->bindings[share->count++];
     bool takes_picture = model->networks[chosen].preprocess != NULL;

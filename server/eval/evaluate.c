@@ -93,13 +93,12 @@ static enum spot_status work(void *context, struct spot_worker *worker, size_t i
     int length = snprintf(path, sizeof path, "%s/%s", evaluation->folder, name);
     if (length < 0 || (size_t)length >= sizeof path)
         return spot_fail(error, SPOT_LIMIT, "picture '%.64s': its path is too long", name);
-    enum spot_status status = spot_worker_open(worker, path, NULL, NULL, error);
+    enum spot_status status = spot_worker_open(worker, path, &evaluation->decoding, NULL, error);
     if (status != SPOT_OK) {
         spot_error_prefix(error, "%.200s", path);
         return status;
     }
-    struct spot_request request = evaluation->request;
-    request.picture = spot_image_picture(&worker->image);
+    struct spot_request request = spot_worker_request(worker, &evaluation->request);
     return spot_worker_detect(worker, &request, error);
 }
 

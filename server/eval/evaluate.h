@@ -6,6 +6,7 @@
 
 #include "models/model.h"
 #include "server/eval/coco.h"
+#include "server/runner.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,6 +18,7 @@ struct spot_evaluation {
     const struct spot_coco *coco;
     const char *folder;          /* where the pictures lie */
     struct spot_request request; /* what every picture is asked for, but for the picture */
+    struct spot_decoding decoding;
     int threads;
     size_t limit;           /* most pictures; 0: all */
     bool only_with_objects; /* only pictures that show an object that counts */

@@ -193,6 +193,15 @@ static void give_up(struct spot_task *task) {
     end(task->exchange);
 }
 
+/* A picture that will be drawn on is needed in full. */
+static int reduction_of(const struct spot_task *task) {
+    const struct spot_exchange *exchange = task->exchange;
+    const struct spot_served *served = exchange->served;
+    if (!served->reduced_decoding || exchange->params.annotated)
+        return 1;
+    return spot_model_reduction(served->model, task->info.width, task->info.height);
+}
+
 static void decode(struct spot_work *work) {
     struct spot_task *task = (struct spot_task *)work;
     struct spot_exchange *exchange = task->exchange;
@@ -203,8 +212,9 @@ static void decode(struct spot_work *work) {
         return;
     }
     uint64_t begin_us = spot_clock_us();
-    enum spot_status status = spot_image_decode(task->encoded.bytes, task->encoded.size, &limits,
-                                                &task->image, &task->error);
+    enum spot_status status =
+        spot_image_decode_scaled(task->encoded.bytes, task->encoded.size, &limits,
+                                 reduction_of(task), &task->image, &task->error);
     task->decode_us = spot_clock_us() - begin_us;
     if (status != SPOT_OK) {
         give_up(task);
@@ -212,6 +222,8 @@ static void decode(struct spot_work *work) {
     }
     learn_cost(task);
     task->job.request.picture = spot_image_picture(&task->image);
+    task->job.request.full_width = task->info.width;
+    task->job.request.full_height = task->info.height;
     spot_batcher_submit(&task->job);
 }
 

@@ -124,3 +124,15 @@ def test_an_annotated_picture_that_cannot_be_written_fails(spotter):
     result = spotter("detect", *QUICK, "--annotate", "/no/such/folder/x.png", SAMPLE)
     assert result.returncode == 1
     assert "/no/such/folder/x.png" in result.stderr
+
+
+def test_a_reduced_picture_gives_boxes_in_pixels_of_the_whole_one(spotter, found):
+    result = spotter("detect", "--backend", "reference", "--reduced-decoding", "--json", SAMPLE)
+    assert result.returncode == 0, result.stderr
+    reduced = json.loads(result.stdout)
+    assert reduced["image"] == found["image"]
+    assert reduced["detections"] != found["detections"], "the picture was decoded in full"
+    for item in (item for item in found["detections"] if item["confidence"] > 0.7):
+        twins = [other for other in reduced["detections"] if other["label"] == item["label"]]
+        gaps = [max(abs(other["box"][side] - item["box"][side]) for side in item["box"]) for other in twins]
+        assert gaps and min(gaps) < 10

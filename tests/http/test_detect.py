@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import struct
 
 import pytest
 from conftest import SAMPLE, png
@@ -211,3 +212,16 @@ def test_curl_with_data_binary_works_as_it_stands(server):
         pytest.skip("there is no curl")
     words = ["curl", "-sS", "--data-binary", f"@{SAMPLE}", f"http://127.0.0.1:{server.port}/detect"]
     assert json.loads(subprocess.check_output(words))["image"]["width"] == 960
+
+
+def test_reduced_decoding_keeps_sizes_and_boxes_in_full_pixels(serve, sample):
+    full = serve(backend="cpu").post(sample).json
+    server = serve("--reduced-decoding", backend="cpu")
+    reduced = server.post(sample).json
+    assert reduced["image"] == full["image"]
+    assert reduced["detections"] != full["detections"], "the picture was decoded in full"
+    best, twin = full["detections"][0], reduced["detections"][0]
+    assert twin["label"] == best["label"]
+    assert all(abs(twin["box"][side] - best["box"][side]) < 10 for side in best["box"])
+    drawn = server.post(sample, "/detect?format=annotated", Accept="image/png").body
+    assert struct.unpack(">II", drawn[16:24]) == (full["image"]["width"], full["image"]["height"])

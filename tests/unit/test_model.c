@@ -218,8 +218,29 @@ static void requests_choose_classes_and_numbers(void **state) {
     spot_device_close(&cpu);
 }
 
+/* The bundled model sees a letterbox of 320 x 320. */
+static void pictures_are_reduced_no_further_than_what_the_network_sees(void **state) {
+    (void)state;
+    static const struct {
+        int width, height, reduction;
+    } cases[] = {{320, 320, 1},  {638, 480, 1},  {640, 480, 2},    {640, 481, 2},
+                 {1276, 960, 2}, {1280, 960, 4}, {16384, 9000, 8}, {16384, 20, 8}};
+    struct spot_error error;
+    struct spot_model_options options = {.detector = "nanodet-m-320", .weights = BUNDLED};
+    struct spot_model *model;
+    if (spot_model_load(device, &options, &model, &error) != SPOT_OK)
+        fail_msg("%s", error.text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (spot_model_reduction(model, cases[i].width, cases[i].height) != cases[i].reduction)
+            fail_msg("%d x %d: %d, not %d", cases[i].width, cases[i].height,
+                     spot_model_reduction(model, cases[i].width, cases[i].height),
+                     cases[i].reduction);
+    spot_model_free(&model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pictures_are_reduced_no_further_than_what_the_network_sees),
         cmocka_unit_test(the_bundled_weights_load_with_their_class_names),
         cmocka_unit_test(weights_of_another_detector_are_refused),
         cmocka_unit_test(a_renamed_tensor_is_missed_by_its_name),
