@@ -51,6 +51,7 @@ struct thread {
 struct warp {
     uint64_t values[2][WARP];
     int current; /* the set of the last exchange */
+    unsigned exchanges;
     char sync[2];
 };
 
@@ -151,6 +152,14 @@ extern "C" const uint64_t *emu_exchange(unsigned mask, int kind, uint64_t value,
     return warp->values[warp->current];
 }
 
+extern "C" unsigned emu_barriers(void) {
+    return (unsigned)barriers;
+}
+
+extern "C" unsigned emu_exchanges(void) {
+    return warp_of(self)->exchanges;
+}
+
 extern "C" void *emu_shared(const void *key, size_t bytes) {
     size_t total = bytes;
     for (struct shared_memory &object : shared) {
@@ -218,6 +227,7 @@ static bool complete_exchange(struct thread *leader, size_t first, struct warp *
                   leader->site.line, leader->mask, leader->mask & ~alive);
     }
     warp->current ^= 1;
+    warp->exchanges++;
     for (size_t lane = 0; lane < WARP; lane++) {
         bool named = (wanted >> lane & 1) != 0;
         warp->values[warp->current][lane] = named ? threads[first + lane].value : UINT64_MAX;

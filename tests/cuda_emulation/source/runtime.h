@@ -55,6 +55,10 @@ void emu_barrier(const char *file, int line);
  */
 const uint64_t *emu_exchange(unsigned mask, int kind, uint64_t value, const char *file, int line);
 
+/* Barriers opened since the process began, and exchanges completed in the running thread's warp. */
+unsigned emu_barriers(void);
+unsigned emu_exchanges(void);
+
 /*
  * Memory shared by the block, the same for every thread that asks with the same key: filled with
  * NaNs when the block begins, freed when it ends.

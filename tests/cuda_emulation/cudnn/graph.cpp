@@ -1,0 +1,298 @@
+/* See graph.h. */
+#include "tests/cuda_emulation/cudnn/graph.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tests/cuda_emulation/cudart/emulated.h"
+
+enum { ALIGNMENT = 16, SCRATCHED = 0xcc /* what a plan leaves in its workspace */ };
+
+/* ---- reading descriptors ---- */
+
+size_t Tensor::bytes() const {
+    int64_t last = 0;
+    for (int i = 0; i < 4; i++)
+        last += (dims[i] - 1) * strides[i];
+    return (size_t)(last + 1) * element();
+}
+
+static std::string read_tensor(const DescriptorPtr &from, Tensor *tensor) {
+    if (from == nullptr)
+        return "a tensor is missing";
+    tensor->number = from->get<int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID, -1);
+    for (size_t i = 0; i < 4; i++) {
+        tensor->dims[i] = from->get<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS, 0, i);
+        tensor->strides[i] = from->get<int64_t>(CUDNN_ATTR_TENSOR_STRIDES, 0, i);
+        if (tensor->dims[i] < 1)
+            return "a tensor without four dimensions";
+    }
+    int type = from->get<int>(CUDNN_ATTR_TENSOR_DATA_TYPE, -1);
+    if (type != CUDNN_DATA_FLOAT && type != CUDNN_DATA_HALF)
+        return "a tensor that is not of float32 or float16";
+    if (tensor->strides[1] != 1)
+        return "a tensor whose channels are not next to one another";
+    tensor->half = type == CUDNN_DATA_HALF;
+    tensor->is_virtual = from->get<char>(CUDNN_ATTR_TENSOR_IS_VIRTUAL, 0) != 0;
+    tensor->device = nullptr;
+    return "";
+}
+
+static std::string find_memory(const Descriptor &pack, Tensor *tensor) {
+    if (tensor->is_virtual)
+        return "";
+    for (size_t i = 0;; i++) {
+        int64_t number = pack.get<int64_t>(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, -1, i);
+        if (number == -1)
+            return "the variant pack lacks a tensor";
+        if (number != tensor->number)
+            continue;
+        tensor->device = pack.get<char *>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, nullptr, i);
+        break;
+    }
+    if ((uintptr_t)tensor->device % ALIGNMENT != 0)
+        return "a tensor is not aligned as declared";
+    if (!emulated_cuda_holds(tensor->device, tensor->bytes()))
+        return "a tensor is not in device memory, or larger than its memory";
+    return "";
+}
+
+static std::string read_convolution(const Descriptor &operation, Job *job, DescriptorPtr *out) {
+    DescriptorPtr how = operation.child(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
+    *out = operation.child(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y);
+    std::string wrong =
+        read_tensor(operation.child(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X), &job->in);
+    if (wrong.empty())
+        wrong =
+            read_tensor(operation.child(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W), &job->weight);
+    if (wrong.empty())
+        wrong = read_tensor(*out, &job->out);
+    if (!wrong.empty())
+        return wrong;
+    if (how == nullptr ||
+        operation.get<double>(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1) != 1 ||
+        operation.get<double>(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0) != 0 ||
+        how->get<int>(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_CROSS_CORRELATION) !=
+            CUDNN_CROSS_CORRELATION)
+        return "a convolution that is scaled, added or flipped";
+    for (size_t i = 0; i < 2; i++) {
+        job->padding[i] = how->get<int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, 0, i);
+        job->stride[i] = how->get<int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, 1, i);
+        job->dilation[i] = how->get<int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS, 1, i);
+    }
+    job->half_sum = job->out.half;
+    return "";
+}
+
+static std::string read_pointwise(const Descriptor &operation, const DescriptorPtr &value,
+                                  DescriptorPtr *out, Job *job) {
+    DescriptorPtr how = operation.child(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
+    if (how == nullptr || operation.child(CUDNN_ATTR_OPERATION_POINTWISE_XDESC) != value)
+        return "a pointwise operation that does not follow the one before";
+    Pointwise step = {};
+    step.mode = how->get<cudnnPointwiseMode_t>(CUDNN_ATTR_POINTWISE_MODE, CUDNN_POINTWISE_ADD);
+    step.lower = how->get<double>(CUDNN_ATTR_POINTWISE_RELU_LOWER_CLIP, 0);
+    step.upper = how->get<double>(CUDNN_ATTR_POINTWISE_RELU_UPPER_CLIP, INFINITY);
+    step.slope = how->get<double>(CUDNN_ATTR_POINTWISE_RELU_LOWER_CLIP_SLOPE, 0);
+    std::string wrong;
+    if (DescriptorPtr operand = operation.child(CUDNN_ATTR_OPERATION_POINTWISE_BDESC)) {
+        step.has_operand = true;
+        wrong = read_tensor(operand, &step.operand);
+    }
+    *out = operation.child(CUDNN_ATTR_OPERATION_POINTWISE_YDESC);
+    if (wrong.empty())
+        wrong = read_tensor(*out, &job->out);
+    if (step.mode != CUDNN_POINTWISE_ADD && step.mode != CUDNN_POINTWISE_RELU_FWD)
+        wrong = "a pointwise operation other than add and ReLU";
+    if (step.mode == CUDNN_POINTWISE_ADD && !step.has_operand)
+        wrong = "an addition of nothing";
+    step.half_result = job->out.half;
+    job->pointwise.push_back(step);
+    return wrong;
+}
+
+/* Whether two pieces of memory share bytes. */
+static bool overlap(const Tensor &a, const Tensor &b) {
+    return a.device < b.device + b.bytes() && b.device < a.device + a.bytes();
+}
+
+static std::string find_all_memory(const Descriptor &pack, int64_t workspace_bytes, Job *job) {
+    std::string wrong = find_memory(pack, &job->in);
+    for (Tensor *tensor : {&job->weight, &job->out})
+        if (wrong.empty())
+            wrong = find_memory(pack, tensor);
+    for (Pointwise &step : job->pointwise)
+        if (wrong.empty() && step.has_operand)
+            wrong = find_memory(pack, &step.operand);
+    if (!wrong.empty())
+        return wrong;
+    if (job->in.is_virtual || job->weight.is_virtual || job->out.is_virtual)
+        return "an input or the result is virtual";
+    if (overlap(job->in, job->out))
+        return "the result lies on the input";
+    job->workspace = pack.get<char *>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, nullptr);
+    job->workspace_bytes = (size_t)workspace_bytes;
+    if (workspace_bytes > 0 && !emulated_cuda_holds(job->workspace, job->workspace_bytes))
+        return "the workspace is missing or too small";
+    return "";
+}
+
+std::string make_job(const Descriptor &graph, const Descriptor &pack, int64_t workspace_bytes,
+                     Job *job) {
+    DescriptorPtr value, operation;
+    for (size_t i = 0; (operation = graph.child(CUDNN_ATTR_OPERATIONGRAPH_OPS, i)) != nullptr;
+         i++) {
+        std::string wrong = "an operation that is not emulated";
+        if (i == 0 && operation->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)
+            wrong = read_convolution(*operation, job, &value);
+        else if (i > 0 && operation->type == CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)
+            wrong = read_pointwise(*operation, value, &value, job);
+        if (!wrong.empty())
+            return wrong;
+    }
+    return value == nullptr ? "a graph without operations"
+                            : find_all_memory(pack, workspace_bytes, job);
+}
+
+/* ---- computing ---- */
+
+static float from_half(uint16_t bits) {
+    _Float16 value;
+    memcpy(&value, &bits, sizeof value);
+    return (float)value;
+}
+
+static float round_half(float value) {
+    return (float)(_Float16)value;
+}
+
+/* `count` values from the channels of one pixel. */
+static void load(const Tensor &tensor, int64_t offset, int64_t count, float *values) {
+    const char *device = tensor.device + offset * (int64_t)tensor.element();
+    const void *memory = emulated_cuda_access(device, (size_t)count * tensor.element(), false,
+                                              "cudnnBackendExecute");
+    if (memory == nullptr) {
+        for (int64_t i = 0; i < count; i++)
+            values[i] = NAN;
+    } else if (tensor.half) {
+        for (int64_t i = 0; i < count; i++)
+            values[i] = from_half(((const uint16_t *)memory)[i]);
+    } else {
+        memcpy(values, memory, (size_t)count * sizeof *values);
+    }
+}
+
+static void store(const Tensor &tensor, int64_t offset, int64_t count, const float *values) {
+    char *device = tensor.device + offset * (int64_t)tensor.element();
+    void *memory =
+        emulated_cuda_access(device, (size_t)count * tensor.element(), true, "cudnnBackendExecute");
+    if (memory == nullptr)
+        return;
+    if (!tensor.half) {
+        memcpy(memory, values, (size_t)count * sizeof *values);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        _Float16 value = (_Float16)values[i];
+        memcpy((char *)memory + 2 * i, &value, sizeof value);
+    }
+}
+
+/* A tensor as dense float32 [N,H,W,C]. */
+static std::vector<float> load_all(const Tensor &t) {
+    std::vector<float> values((size_t)(t.dims[0] * t.dims[1] * t.dims[2] * t.dims[3]));
+    float *next = values.data();
+    bool dense = t.strides[3] == t.dims[1] && t.strides[2] == t.dims[1] * t.dims[3] &&
+                 t.strides[0] == t.strides[2] * t.dims[2];
+    if (dense) {
+        load(t, 0, (int64_t)values.size(), next);
+        return values;
+    }
+    for (int64_t n = 0; n < t.dims[0]; n++)
+        for (int64_t y = 0; y < t.dims[2]; y++)
+            for (int64_t x = 0; x < t.dims[3]; x++, next += t.dims[1])
+                load(t, n * t.strides[0] + y * t.strides[2] + x * t.strides[3], t.dims[1], next);
+    return values;
+}
+
+static float dot(const float *a, const float *b, int64_t count) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < count; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* The sums of all output channels of one pixel. */
+static void convolve_pixel(const Job &job, const float *in, const float *weight, int64_t y,
+                           int64_t x, float *sums) {
+    int64_t channels = job.weight.dims[1], outputs = job.weight.dims[0];
+    int64_t of_a_group = outputs / (job.in.dims[1] / channels);
+    int64_t height = job.in.dims[2], width = job.in.dims[3];
+    for (int64_t o = 0; o < outputs; o++)
+        sums[o] = 0;
+    for (int64_t r = 0; r < job.weight.dims[2]; r++) {
+        int64_t row = y * job.stride[0] - job.padding[0] + r * job.dilation[0];
+        if (row < 0 || row >= height)
+            continue;
+        for (int64_t s = 0; s < job.weight.dims[3]; s++) {
+            int64_t column = x * job.stride[1] - job.padding[1] + s * job.dilation[1];
+            if (column < 0 || column >= width)
+                continue;
+            const float *pixel = in + (row * width + column) * job.in.dims[1];
+            for (int64_t o = 0; o < outputs; o++)
+                sums[o] +=
+                    dot(pixel + o / of_a_group * channels,
+                        weight + ((o * job.weight.dims[2] + r) * job.weight.dims[3] + s) * channels,
+                        channels);
+        }
+    }
+}
+
+static void apply(const Pointwise &step, int64_t n, int64_t y, int64_t x, int64_t count,
+                  float *values) {
+    const Tensor &t = step.operand;
+    if (step.mode == CUDNN_POINTWISE_ADD) {
+        std::vector<float> operand((size_t)count);
+        load(t,
+             (t.dims[0] > 1 ? n * t.strides[0] : 0) + (t.dims[2] > 1 ? y * t.strides[2] : 0) +
+                 (t.dims[3] > 1 ? x * t.strides[3] : 0),
+             count, operand.data());
+        for (int64_t i = 0; i < count; i++)
+            values[i] += operand[(size_t)i];
+    } else {
+        float lower = (float)step.lower, upper = (float)step.upper, slope = (float)step.slope;
+        for (int64_t i = 0; i < count; i++) {
+            float v = values[i] > lower ? values[i] : lower + slope * (values[i] - lower);
+            values[i] = v > upper ? upper : v;
+        }
+    }
+    for (int64_t i = 0; step.half_result && i < count; i++)
+        values[i] = round_half(values[i]);
+}
+
+void run_job(void *data) {
+    const Job &job = *(const Job *)data;
+    const Tensor &out = job.out;
+    std::vector<float> in = load_all(job.in), weight = load_all(job.weight);
+    std::vector<float> values((size_t)out.dims[1]);
+    size_t picture = in.size() / (size_t)job.in.dims[0];
+    if (job.workspace_bytes > 0)
+        if (void *memory = emulated_cuda_access(job.workspace, job.workspace_bytes, true,
+                                                "cudnnBackendExecute"))
+            memset(memory, SCRATCHED, job.workspace_bytes);
+    for (int64_t n = 0; n < out.dims[0]; n++) {
+        for (int64_t y = 0; y < out.dims[2]; y++) {
+            for (int64_t x = 0; x < out.dims[3]; x++) {
+                convolve_pixel(job, in.data() + (size_t)n * picture, weight.data(), y, x,
+                               values.data());
+                for (size_t i = 0; job.half_sum && i < values.size(); i++)
+                    values[i] = round_half(values[i]);
+                for (const Pointwise &step : job.pointwise)
+                    apply(step, n, y, x, out.dims[1], values.data());
+                store(out, n * out.strides[0] + y * out.strides[2] + x * out.strides[3],
+                      out.dims[1], values.data());
+            }
+        }
+    }
+}
