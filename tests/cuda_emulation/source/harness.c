@@ -223,7 +223,7 @@ void *kernel_scratch(struct kernel_test *t, size_t size) {
  * that the reference uses; the corners of a box some tens of pixels wide then differ by this.
  */
 #if defined(KERNEL_COMPILED_BY_NVCC)
-static const struct kernel_tolerance FUNCTIONS = {3e-5F, 1e-6F};
+static const struct kernel_tolerance FUNCTIONS = {1e-4F, 1e-6F};
 #else
 static const struct kernel_tolerance FUNCTIONS = {0, 0};
 #endif
