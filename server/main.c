@@ -4,6 +4,7 @@
 
 #include "server/command.h"
 #include "server/device.h"
+#include "server/sandbox.h"
 #include "server/suggest.h"
 
 static int unknown_command(const char *name) {
@@ -33,6 +34,8 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 2 && strcmp(argv[1], SPOT_SANDBOX_COMMAND) == 0)
+        return spot_sandbox_helper();
     spot_device_register_backends();
     int status = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == SPOT_EXIT_DONE) {

@@ -67,6 +67,7 @@ struct spot_options {
     size_t model_count;                              /* 0: none was named */
     int workers;                                     /* 0: one for each CPU */
     int decode_workers;                              /* 0: chosen by the server */
+    bool decode_sandbox;                             /* pictures are decoded by helper processes */
     struct {
         size_t body_bytes;
         int pixels; /* of one picture */
@@ -82,6 +83,7 @@ struct spot_options {
         int queue_ms;
         int request_ms;
         int batch_ms;
+        int decode_ms; /* of a picture, by a helper process */
         size_t bytes_in_flight;
         int drain_ms;
     } limits;

@@ -18,6 +18,7 @@ struct spot_service {
     atomic_int state; /* enum spot_service_state */
     struct spot_chosen_device device;
     struct spot_metrics *metrics;
+    struct spot_sandbox *sandbox; /* NULL: pictures are decoded in this process */
     struct spot_pool *pool;
     struct spot_batcher *batcher;
     pthread_mutex_t lock; /* for models */
@@ -61,6 +62,19 @@ static int processors(void) {
     return count > 0 ? (int)count : 1;
 }
 
+/* One helper for each thread that decodes. */
+static enum spot_status start_sandbox(struct spot_service *service,
+                                      const struct spot_options *options, int decoders,
+                                      struct spot_error *error) {
+    const struct spot_sandbox_options sandbox = {
+        .helpers = decoders,
+        .file_bytes = options->limits.body_bytes,
+        .pixels = options->limits.pixels,
+        .timeout_ms = options->limits.decode_ms,
+    };
+    return spot_sandbox_start(&sandbox, &service->sandbox, error);
+}
+
 /* The device and the threads. */
 static enum spot_status start_workers(struct spot_service *service,
                                       const struct spot_options *options,
@@ -86,6 +100,8 @@ static enum spot_status start_workers(struct spot_service *service,
         .arg = service,
     };
     status = spot_batcher_start(&batcher, &service->batcher, error);
+    if (status == SPOT_OK && options->decode_sandbox)
+        status = start_sandbox(service, options, decoders, error);
     if (status == SPOT_OK)
         status = spot_pool_start(decoders, POOL_PLACES, &service->pool, error);
     return status;
@@ -151,6 +167,7 @@ bool spot_service_free(struct spot_service **service) {
     if (self == NULL)
         return true;
     spot_pool_stop(&self->pool);
+    spot_sandbox_stop(&self->sandbox);
     if (self->batcher != NULL && !spot_batcher_settle(self->batcher))
         return false;
     spot_served_release(&self->models);
@@ -176,6 +193,10 @@ struct spot_served_set *spot_service_models(struct spot_service *service) {
 
 struct spot_metrics *spot_service_metrics(struct spot_service *service) {
     return service->metrics;
+}
+
+struct spot_sandbox *spot_service_sandbox(struct spot_service *service) {
+    return service->sandbox;
 }
 
 struct spot_pool *spot_service_pool(struct spot_service *service) {

@@ -9,6 +9,7 @@
 #define SPOT_SERVER_SERVICE_H
 
 #include "server/pool.h"
+#include "server/sandbox.h"
 #include "server/served.h"
 
 #ifdef __cplusplus
@@ -60,6 +61,7 @@ enum spot_service_state spot_service_state(const struct spot_service *service);
 struct spot_served_set *spot_service_models(struct spot_service *service);
 
 struct spot_metrics *spot_service_metrics(struct spot_service *service);
+struct spot_sandbox *spot_service_sandbox(struct spot_service *service); /* NULL: there is none */
 struct spot_pool *spot_service_pool(struct spot_service *service);       /* NULL before READY */
 struct spot_batcher *spot_service_batcher(struct spot_service *service); /* NULL before READY */
 

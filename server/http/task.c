@@ -212,9 +212,14 @@ static void decode(struct spot_work *work) {
         return;
     }
     uint64_t begin_us = spot_clock_us();
+    struct spot_sandbox *sandbox = spot_service_sandbox(spot_http_service(exchange->http));
+    const struct spot_encoded *encoded = &task->encoded;
+    int scale_denom = reduction_of(task);
     enum spot_status status =
-        spot_image_decode_scaled(task->encoded.bytes, task->encoded.size, &limits,
-                                 reduction_of(task), &task->image, &task->error);
+        sandbox != NULL ? spot_sandbox_decode(sandbox, encoded->bytes, encoded->size, &limits,
+                                              scale_denom, &task->image, &task->error)
+                        : spot_image_decode_scaled(encoded->bytes, encoded->size, &limits,
+                                                   scale_denom, &task->image, &task->error);
     task->decode_us = spot_clock_us() - begin_us;
     if (status != SPOT_OK) {
         give_up(task);
