@@ -105,6 +105,9 @@ static void reload(struct serve *serve) {
     struct spot_error error;
     uint64_t begun_us = spot_clock_us();
     enum spot_status status = read_settings(serve, &settings, &error);
+    bool encrypted = serve->settings->options.tls.certificate != NULL;
+    if (status == SPOT_OK && encrypted != (settings->options.tls.certificate != NULL))
+        status = spot_fail(&error, SPOT_INVALID, "tls: turning it on or off needs a restart");
     if (status == SPOT_OK)
         status = spot_service_reload(serve->service, &settings->options, &error);
     if (status == SPOT_OK) {

@@ -94,6 +94,9 @@ struct spot_options {
     } log;
     bool metrics;
     struct {
+        const char *certificate, *key; /* PEM files, both or none */
+    } tls;
+    struct {
         const char *keys;    /* file of API keys; NULL: none is asked for */
         const char *origins; /* of pages that may ask, "https://a,https://b" or "*"; or NULL */
     } access;

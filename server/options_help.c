@@ -105,6 +105,8 @@ static const struct {
     {"models", "`models`: a list of objects",
      "Up to 32 models, each an object with these keys:\n\n"},
     {"limits", "`limits`: what one request, client or server may use", ""},
+    {"tls", "`tls`: HTTPS",
+     "A reload reads both files again; turning TLS on or off needs a restart.\n\n"},
     {"access", "`access`: who may ask", ""},
     {"log", "`log`: what is written to standard error", ""},
 };

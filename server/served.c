@@ -86,7 +86,7 @@ static enum spot_status measure_size(struct spot_model_lane *lane, const struct 
     enum spot_status status = SPOT_OK;
     *cost_us = SPOT_NEVER;
     for (int round = 0; status == SPOT_OK && round < MEASURE_ROUNDS; round++) {
-        uint64_t took_us;
+        uint64_t took_us = SPOT_NEVER;
         status = run_trial(lane, model, size, &took_us, error);
         *cost_us = took_us < *cost_us ? took_us : *cost_us;
     }

@@ -76,7 +76,7 @@ struct spot_exchange {
     /* The outcome. */
     bool worked;                 /* it has been WORKING; what is left is to answer */
     enum spot_status failure;    /* of the whole request, when not SPOT_OK */
-    enum spot_problem abandoned; /* when ABANDONED: what was told; guarded by the watch's lock */
+    enum spot_problem abandoned; /* when ABANDONED: what is told; written before */
     enum spot_image_format annotate_format;
     uint8_t *annotated; /* the picture with its boxes, owned; annotated_size bytes */
     size_t annotated_size;

@@ -24,6 +24,7 @@
 #include "server/http/request.h"
 #include "server/http/routes.h"
 #include "server/http/task.h"
+#include "server/http/tls.h"
 #include "server/http/watch.h"
 #include "server/log.h"
 
@@ -56,7 +57,8 @@ struct spot_http {
     struct spot_watch *watch;
     struct spot_linger *linger;
     struct MHD_Daemon *daemon;
-    int socket; /* that listens; -1 when it no longer does */
+    bool encrypted; /* TLS */
+    int socket;     /* that listens; -1 when it no longer does */
     char address[SPOT_ADDRESS_MAX];
     atomic_size_t bytes_in_flight;
     uint32_t id_prefix;
@@ -75,6 +77,8 @@ struct spot_settings *spot_http_settings(struct spot_http *http) {
 }
 
 void spot_http_configure(struct spot_http *http, struct spot_settings *settings) {
+    spot_tls_show(settings->tls);
+    settings->tls = NULL;
     pthread_mutex_lock(&http->lock);
     struct spot_settings *old = http->settings;
     http->settings = spot_settings_hold(settings);
@@ -172,8 +176,19 @@ static enum MHD_Result cut_off(struct spot_exchange *exchange, enum spot_problem
         exchange->watched->lingers = true;
         exchange->reply.code = spot_problem_status(problem);
         exchange->reply.problem = spot_problem_code(problem);
-        spot_reply_send_raw(exchange->request_id, problem, exchange->watched->socket);
+        spot_reply_send_raw(exchange, problem, exchange->watched->socket);
     }
+    return MHD_NO;
+}
+
+/*
+ * The watch has given up a request that was arriving. Over TLS only this thread may write to the
+ * connection, and tells the client now.
+ */
+static enum MHD_Result close_abandoned(struct spot_exchange *exchange) {
+    exchange->watched->lingers = true;
+    if (exchange->http->encrypted)
+        spot_reply_send_raw(exchange, exchange->abandoned, exchange->watched->socket);
     return MHD_NO;
 }
 
@@ -181,6 +196,8 @@ static enum MHD_Result receive(struct spot_exchange *exchange, const char *bytes
     struct spot_metrics *metrics = spot_service_metrics(exchange->http->service);
     bool keep = exchange->reply.code == 0 && exchange->route->takes_body;
     enum spot_status status = SPOT_OK;
+    if (atomic_load(&exchange->state) == SPOT_ABANDONED)
+        return close_abandoned(exchange);
     exchange->received_bytes += *size;
     if (keep)
         status = spot_exchange_append(exchange, bytes, *size);
@@ -202,7 +219,7 @@ static enum MHD_Result receive(struct spot_exchange *exchange, const char *bytes
 /* The whole request is there. */
 static enum MHD_Result run(struct spot_exchange *exchange) {
     if (!spot_exchange_turn(exchange, SPOT_RECEIVING, SPOT_ANSWERING))
-        return MHD_NO; /* abandoned */
+        return close_abandoned(exchange);
     exchange->received_us = spot_clock_us();
     spot_watch_set(exchange->http->watch, exchange->watched, exchange,
                    exchange->received_us + SEND_US, SPOT_PROBLEM_INTERNAL);
@@ -283,20 +300,26 @@ static enum spot_status start_daemon(struct spot_http *http, struct spot_error *
     unsigned connections = (unsigned)options->limits.connections;
     if (threads > connections)
         threads = connections;
-    struct MHD_OptionItem pool[] = {
-        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    if (threads == 1) /* the library takes no pool of one */
-        pool[0] = pool[1];
+    struct MHD_OptionItem more[4];
+    size_t n_more = 0;
+    if (threads > 1) /* the library takes no pool of one */
+        more[n_more++] =
+            (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL};
+    if (http->encrypted) {
+        more[n_more++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0,
+                                                 (void *)(uintptr_t)spot_tls_retrieve};
+        more[n_more++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
+                                                 (void *)(uintptr_t)SPOT_TLS_PRIORITIES};
+    }
+    more[n_more] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+    unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     http->daemon = MHD_start_daemon(
-        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        handle, http, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET,
-        http->socket, MHD_OPTION_NOTIFY_COMPLETED, completed, http, MHD_OPTION_NOTIFY_CONNECTION,
-        connected, http, MHD_OPTION_CONNECTION_LIMIT, connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)options->limits.connections_per_address,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, STRICTNESS, MHD_OPTION_ARRAY,
-        pool, MHD_OPTION_END);
+        flags | (http->encrypted ? MHD_USE_TLS : 0), 0, NULL, NULL, handle, http,
+        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, http->socket,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, http, MHD_OPTION_NOTIFY_CONNECTION, connected, http,
+        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)options->limits.connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, STRICTNESS, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     return http->daemon != NULL ? SPOT_OK
                                 : spot_fail(error, SPOT_IO, "http: the threads cannot start");
 }
@@ -310,6 +333,9 @@ enum spot_status spot_http_start(struct spot_settings *settings, struct spot_ser
     const struct spot_options *options = &settings->options;
     pthread_mutex_init(&self->lock, NULL);
     self->settings = spot_settings_hold(settings);
+    self->encrypted = options->tls.certificate != NULL;
+    spot_tls_show(settings->tls);
+    settings->tls = NULL;
     self->service = service;
     if (getrandom(&self->id_prefix, sizeof self->id_prefix, 0) != sizeof self->id_prefix)
         self->id_prefix = (uint32_t)spot_clock_us();
@@ -398,11 +424,16 @@ void spot_http_stop(struct spot_http *http) {
     http->socket = -1;
 }
 
+bool spot_http_is_encrypted(const struct spot_http *http) {
+    return http->encrypted;
+}
+
 void spot_http_free(struct spot_http **http) {
     struct spot_http *self = *http;
     *http = NULL;
     if (self == NULL)
         return;
+    spot_tls_end();
     spot_settings_release(&self->settings);
     pthread_mutex_destroy(&self->lock);
     free(self);

@@ -50,6 +50,9 @@ void spot_http_free(struct spot_http **http);
 struct spot_settings *spot_http_settings(struct spot_http *http); /* held: release later */
 struct spot_service *spot_http_service(const struct spot_http *http);
 
+/* Does it speak TLS? Then only a connection's HTTP thread may write to it. */
+bool spot_http_is_encrypted(const struct spot_http *http);
+
 /* Writes a new request id (SPOT_REQUEST_ID_MAX + 1 bytes). */
 void spot_http_new_id(struct spot_http *http, char *id);
 

@@ -50,26 +50,30 @@ static enum spot_status add_line(struct spot_keys *keys, char *line, const char 
     return SPOT_OK;
 }
 
-enum spot_status spot_keys_load(const char *path, struct spot_keys **keys,
-                                struct spot_error *error) {
-    struct spot_keys *self = calloc(1, sizeof *self);
-    FILE *file = fopen(path, "re");
+static enum spot_status read_lines(struct spot_keys *keys, FILE *file, const char *path,
+                                   struct spot_error *error) {
     enum spot_status status = SPOT_OK;
     char line[LINE_MAX_BYTES];
-    *keys = NULL;
-    if (self == NULL)
-        status = spot_fail(error, SPOT_NO_MEMORY, "%s: out of memory", path);
-    else if (file == NULL)
-        status = spot_fail(error, SPOT_IO, "%s: %s", path, strerror(errno));
     for (int number = 1; status == SPOT_OK && fgets(line, sizeof line, file) != NULL; number++)
-        status = add_line(self, line, path, number, error);
-    if (status == SPOT_OK && ferror(file))
-        status = spot_fail(error, SPOT_IO, "%s: cannot be read", path);
-    if (status == SPOT_OK && self->count == 0)
-        status = spot_fail(error, SPOT_INVALID, "%s: there is no key in it", path);
+        status = add_line(keys, line, path, number, error);
     explicit_bzero(line, sizeof line);
-    if (file != NULL)
-        fclose(file);
+    if (status == SPOT_OK && ferror(file))
+        return spot_fail(error, SPOT_IO, "%s: cannot be read", path);
+    if (status == SPOT_OK && keys->count == 0)
+        return spot_fail(error, SPOT_INVALID, "%s: there is no key in it", path);
+    return status;
+}
+
+enum spot_status spot_keys_load(const char *path, struct spot_keys **keys,
+                                struct spot_error *error) {
+    *keys = NULL;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return spot_fail(error, SPOT_IO, "%s: %s", path, strerror(errno));
+    struct spot_keys *self = calloc(1, sizeof *self);
+    enum spot_status status = self != NULL ? read_lines(self, file, path, error)
+                                           : spot_fail(error, SPOT_NO_MEMORY, "out of memory");
+    fclose(file);
     if (status != SPOT_OK)
         spot_keys_free(&self);
     *keys = self;

@@ -25,9 +25,9 @@ const struct spot_oip_spec spot_oip_outputs[SPOT_OIP_OUTPUT_COUNT] = {
 int spot_oip_dim(const struct spot_oip_spec *spec, const struct spot_oip_limits *limits,
                  int index) {
     int dim = spec->dims[index];
-    return dim == SPOT_OIP_HEIGHT  ? limits->input_height
-           : dim == SPOT_OIP_WIDTH ? limits->input_width
-                                   : dim;
+    if (limits == NULL || dim >= -1)
+        return dim;
+    return dim == SPOT_OIP_HEIGHT ? limits->input_height : limits->input_width;
 }
 
 const char *spot_oip_shape(const struct spot_oip_spec *spec, const struct spot_oip_limits *limits,

@@ -11,6 +11,7 @@
 #include "models/json_text.h"
 #include "server/http/exchange.h"
 #include "server/http/infer.h"
+#include "server/http/tls.h"
 #include "server/result_json.h"
 #include "server/text.h"
 
@@ -170,20 +171,31 @@ bool spot_reply_send(struct spot_exchange *exchange) {
     return queued == MHD_YES;
 }
 
-void spot_reply_send_raw(const char *request_id, enum spot_problem problem, int socket) {
-    json_t *object =
-        spot_error_json(problems[problem].code, problems[problem].message, NULL, request_id);
+/* What does not fit into the socket's buffer at once is lost: these bytes are a courtesy. */
+static void write_raw(const struct spot_exchange *exchange, const struct spot_text *text,
+                      int socket) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info != NULL && info->tls_session != NULL)
+        (void)!gnutls_record_send(info->tls_session, text->data, text->size);
+    else
+        (void)!send(socket, text->data, text->size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void spot_reply_send_raw(const struct spot_exchange *exchange, enum spot_problem problem,
+                         int socket) {
+    json_t *object = error_json(exchange, problem, problems[problem].message, NULL);
     char *body = spot_json_write(object, JSON_COMPACT);
     struct spot_text text = {0};
     int status = problems[problem].status;
     spot_text_print(&text,
                     "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nX-Request-Id: %s\r\n%s"
                     "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                    status, MHD_get_reason_phrase_for((unsigned)status), request_id,
+                    status, MHD_get_reason_phrase_for((unsigned)status), exchange->request_id,
                     status == 503 ? "Retry-After: 1\r\n" : "", body != NULL ? strlen(body) : 0,
                     body != NULL ? body : "");
-    if (!text.failed) /* what does not fit into the socket's buffer at once is lost: a courtesy */
-        (void)!send(socket, text.data, text.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!text.failed)
+        write_raw(exchange, &text, socket);
     spot_text_free(&text);
     free(body);
     json_decref(object);

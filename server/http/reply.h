@@ -93,10 +93,12 @@ void spot_reply_problem(struct spot_exchange *exchange, enum spot_problem proble
 bool spot_reply_send(struct spot_exchange *exchange);
 
 /*
- * Writes an error straight to the socket, for a request that libmicrohttpd does not let us answer
- * because it is still arriving. The connection is to be closed after it.
+ * Writes an error straight to the connection, for a request that libmicrohttpd does not let us
+ * answer because it is still arriving. The connection is to be closed after it. HTTP thread;
+ * without TLS any thread.
  */
-void spot_reply_send_raw(const char *request_id, enum spot_problem problem, int socket);
+void spot_reply_send_raw(const struct spot_exchange *exchange, enum spot_problem problem,
+                         int socket);
 
 #ifdef __cplusplus
 }

@@ -56,6 +56,9 @@ enum spot_status spot_settings_new(struct spot_options *options, struct spot_set
         if (status != SPOT_OK)
             spot_error_prefix(error, "access.keys");
     }
+    if (status == SPOT_OK && self->options.tls.certificate != NULL)
+        status =
+            spot_tls_load(self->options.tls.certificate, self->options.tls.key, &self->tls, error);
     if (status != SPOT_OK)
         spot_settings_release(&self);
     *settings = self;
@@ -73,6 +76,7 @@ void spot_settings_release(struct spot_settings **settings) {
     if (self == NULL || atomic_fetch_sub(&self->references, 1) > 1)
         return;
     spot_keys_free(&self->keys);
+    spot_tls_free(&self->tls);
     spot_options_free(&self->options);
     free(self);
 }

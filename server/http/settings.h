@@ -7,6 +7,7 @@
 
 #include "server/atomics.h"
 #include "server/http/keys.h"
+#include "server/http/tls.h"
 #include "server/options.h"
 
 #ifdef __cplusplus
@@ -17,6 +18,7 @@ struct spot_settings {
     struct spot_options options; /* owned */
     struct spot_keys *keys;      /* NULL: everybody may ask */
     const char **origins;        /* of pages that may ask, ended by NULL; or NULL */
+    struct spot_tls *tls;        /* owned until it is shown; NULL: plain HTTP, or shown already */
     /* private */
     atomic_int references;
 };

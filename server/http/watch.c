@@ -15,6 +15,7 @@ enum {
     BUSY_TICK_US = 20 * 1000,  /* between looks while exchanges work */
     IDLE_TICK_US = 500 * 1000, /* and while none does */
     ANSWER_US = 5000 * 1000,   /* for the HTTP thread to take up an answer that is there */
+    TELL_US = 1000 * 1000,     /* over TLS: for a slow client's next bytes to arrive */
 };
 
 struct spot_watch {
@@ -91,10 +92,14 @@ static void finish(struct spot_watch *watch, struct spot_watched *watched,
 /* A request that has not arrived in time. The lock is held: the socket is open. */
 static void abandon(struct spot_watched *watched) {
     struct spot_exchange *exchange = watched->exchange;
+    exchange->abandoned = watched->late;
     if (!spot_exchange_turn(exchange, SPOT_RECEIVING, SPOT_ABANDONED))
         return;
-    exchange->abandoned = watched->late;
-    spot_reply_send_raw(exchange->request_id, watched->late, watched->socket);
+    if (spot_http_is_encrypted(exchange->http)) { /* told by its HTTP thread, if it wakes up */
+        watched->deadline_us = spot_clock_us() + TELL_US;
+        return;
+    }
+    spot_reply_send_raw(exchange, watched->late, watched->socket);
     shutdown(watched->socket, SHUT_RDWR);
 }
 
