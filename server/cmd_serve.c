@@ -17,6 +17,7 @@
 #include "server/http/http.h"
 #include "server/log.h"
 #include "server/model_setup.h"
+#include "server/notify.h"
 #include "server/service.h"
 
 enum { RESTART_NAMES_MAX = 512 }; /* bytes of a list of options */
@@ -104,6 +105,7 @@ static void reload(struct serve *serve) {
     struct spot_settings *settings;
     struct spot_error error;
     uint64_t begun_us = spot_clock_us();
+    spot_notify_reloading();
     enum spot_status status = read_settings(serve, &settings, &error);
     bool encrypted = serve->settings->options.tls.certificate != NULL;
     if (status == SPOT_OK && encrypted != (settings->options.tls.certificate != NULL))
@@ -135,6 +137,7 @@ static int wait_for_end(struct serve *serve) {
         if (info.ssi_signo != SIGHUP)
             return SPOT_EXIT_DONE;
         reload(serve);
+        spot_notify_ready();
     }
 }
 
@@ -167,6 +170,7 @@ static enum spot_status start(struct serve *serve, struct spot_error *error) {
 static void drain(struct serve *serve) {
     uint64_t begun_us = spot_clock_us();
     let_second_signal_end();
+    spot_notify_stopping();
     spot_service_drain(serve->service);
     spot_log(SPOT_LOG_INFO, spot_event("draining"));
     spot_http_drain(serve->http, (uint64_t)serve->settings->options.limits.drain_ms * 1000U);
@@ -193,10 +197,12 @@ int spot_cmd_serve(int argc, char **argv) {
     if (result != SPOT_COMMAND_GOES_ON)
         return result;
     spot_log_setup_by_name(options.log.level, options.log.format);
+    spot_notify_begin();
     enum spot_status status = take_options(&serve, &options, &error);
     if (status == SPOT_OK)
         status = start(&serve, &error);
     if (status == SPOT_OK) {
+        spot_notify_ready();
         result = wait_for_end(&serve);
         drain(&serve);
     } else {

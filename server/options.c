@@ -279,10 +279,6 @@ enum spot_status spot_options_check(const struct spot_options *options, struct s
                          "limits.bytes_in_flight: found %zu, expected at least limits.body_bytes, "
                          "which is %zu",
                          options->limits.bytes_in_flight, options->limits.body_bytes);
-    if ((options->tls.certificate != NULL) != (options->tls.key != NULL))
-        return spot_fail(error, SPOT_INVALID,
-                         "%s: is missing; a certificate and its key go together",
-                         options->tls.key == NULL ? "tls.key" : "tls.certificate");
     return spot_options_check_names(options, error);
 }
 

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ enum {
     CONNECTION_MEMORY = 64 * 1024,     /* zeroed for each request; 32 KiB make uploads slow */
     IDLE_US = 75 * 1000 * 1000,        /* a connection between two requests */
     SEND_US = 60 * 1000 * 1000,        /* for a client to read its reply */
+    EXCESS_US = 1000 * 1000,           /* for a request on a connection beyond the limit */
     UPLOAD_GRACE_US = 2 * 1000 * 1000, /* before the rate of an upload counts */
     FLUSH_US = 1000 * 1000,            /* for the last replies before the end */
     LEAVE_US = 500 * 1000,             /* for clients that are connected but ask nothing */
@@ -263,6 +265,48 @@ static void completed(void *arg, struct MHD_Connection *connection, void **conte
     spot_exchange_release(exchange);
 }
 
+static struct spot_client client_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    struct spot_client client = {{0}};
+    if (address != NULL && address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const void *)address;
+        memcpy(client.address, &v6->sin6_addr, sizeof client.address);
+    } else if (address != NULL && address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)address;
+        client.address[10] = client.address[11] = 0xff;
+        memcpy(client.address + 12, &v4->sin_addr, 4);
+    }
+    return client;
+}
+
+/*
+ * A client with too many connections is told so in answer to its request, for which it has little
+ * time; one with far too many is not listened to.
+ */
+static struct spot_watched *new_connection(struct spot_http *http,
+                                           struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct spot_client client = client_of(connection);
+    struct spot_settings *settings = spot_http_settings(http);
+    int most = settings->options.limits.connections_per_address, connections;
+    uint64_t now_us = spot_clock_us();
+    uint64_t wait_us = (uint64_t)settings->options.limits.header_timeout_ms * 1000U;
+    spot_settings_release(&settings);
+    struct spot_watched *watched =
+        spot_watch_add(http->watch, info->connect_fd, &client, now_us + wait_us, &connections);
+    if (watched == NULL || connections <= most)
+        return watched;
+    watched->excess = true;
+    spot_watch_set(http->watch, watched, NULL, now_us + (wait_us < EXCESS_US ? wait_us : EXCESS_US),
+                   SPOT_PROBLEM_INTERNAL);
+    if (connections > 2 * most)
+        shutdown(info->connect_fd, SHUT_RDWR);
+    return watched;
+}
+
 static void connected(void *arg, struct MHD_Connection *connection, void **context,
                       enum MHD_ConnectionNotificationCode what) {
     struct spot_http *http = arg;
@@ -275,12 +319,7 @@ static void connected(void *arg, struct MHD_Connection *connection, void **conte
         *context = NULL;
         return;
     }
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct spot_settings *settings = spot_http_settings(http);
-    uint64_t wait_us = (uint64_t)settings->options.limits.header_timeout_ms * 1000U;
-    spot_settings_release(&settings);
-    *context = spot_watch_add(http->watch, info->connect_fd, spot_clock_us() + wait_us);
+    *context = new_connection(http, connection);
 }
 
 static void log_library(void *arg, const char *format, va_list args) {
@@ -317,8 +356,7 @@ static enum spot_status start_daemon(struct spot_http *http, struct spot_error *
         flags | (http->encrypted ? MHD_USE_TLS : 0), 0, NULL, NULL, handle, http,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, http->socket,
         MHD_OPTION_NOTIFY_COMPLETED, completed, http, MHD_OPTION_NOTIFY_CONNECTION, connected, http,
-        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)options->limits.connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, STRICTNESS, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     return http->daemon != NULL ? SPOT_OK
                                 : spot_fail(error, SPOT_IO, "http: the threads cannot start");

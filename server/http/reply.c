@@ -38,6 +38,8 @@ static const struct {
     [SPOT_PROBLEM_ENCODING] = {415, "unsupported_encoding",
                                "a body that is compressed is not supported"},
     [SPOT_PROBLEM_INVALID_IMAGE] = {422, "invalid_image", "the picture cannot be decoded"},
+    [SPOT_PROBLEM_TOO_MANY_CONNECTIONS] = {429, "too_many_connections",
+                                           "this address has too many connections"},
     [SPOT_PROBLEM_HEADERS_TOO_LARGE] = {431, "headers_too_large", "the headers are too large"},
     [SPOT_PROBLEM_INTERNAL] = {500, "internal", "the server has a defect"},
     [SPOT_PROBLEM_NOT_READY] = {503, "not_ready", "the server is not ready"},
@@ -58,6 +60,11 @@ const char *spot_problem_code(enum spot_problem problem) {
 
 const char *spot_problem_message(enum spot_problem problem) {
     return problems[problem].message;
+}
+
+/* Does a reply say when to come again? */
+static bool may_retry(int code) {
+    return code == 429 || code == 503;
 }
 
 /* What is sent when there is no memory to write anything else. */
@@ -117,7 +124,7 @@ void spot_reply_problem(struct spot_exchange *exchange, enum spot_problem proble
                     error_json(exchange, problem, message, detail));
     if (exchange->reply.body != NULL)
         exchange->reply.problem = problems[problem].code;
-    if (exchange->reply.code == 503 && exchange->reply.retry_after_s == 0)
+    if (may_retry(exchange->reply.code) && exchange->reply.retry_after_s == 0)
         exchange->reply.retry_after_s = 1;
 }
 
@@ -158,12 +165,13 @@ bool spot_reply_send(struct spot_exchange *exchange) {
     for (const struct spot_header *more = reply->headers; more != NULL && more->name != NULL;
          more++)
         MHD_add_response_header(response, more->name, more->value);
-    if (reply->code == 503) {
+    if (may_retry(reply->code)) {
         char seconds[16];
         snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);
         MHD_add_response_header(response, "Retry-After", seconds);
     }
-    if (spot_service_state(spot_http_service(exchange->http)) != SPOT_SERVICE_READY)
+    if (reply->closes ||
+        spot_service_state(spot_http_service(exchange->http)) != SPOT_SERVICE_READY)
         MHD_add_response_header(response, "Connection", "close");
     enum MHD_Result queued =
         MHD_queue_response(exchange->connection, (unsigned)reply->code, response);

@@ -36,6 +36,7 @@ enum spot_problem {
     SPOT_PROBLEM_IMAGE_TYPE,
     SPOT_PROBLEM_ENCODING,
     SPOT_PROBLEM_INVALID_IMAGE,
+    SPOT_PROBLEM_TOO_MANY_CONNECTIONS,
     SPOT_PROBLEM_HEADERS_TOO_LARGE,
     SPOT_PROBLEM_INTERNAL,
     SPOT_PROBLEM_NOT_READY,
@@ -58,8 +59,9 @@ struct spot_reply {
     const char *allow;                 /* 405: the methods; static */
     const struct spot_header *headers; /* more of them, static, ended by NULL; or NULL */
     const char *allow_origin;          /* CORS: of the settings; or NULL */
-    int retry_after_s;                 /* 503: 1 or more */
+    int retry_after_s;                 /* 429, 503: 1 or more */
     size_t json_size; /* the body begins with so many bytes of JSON; 0: it has one form */
+    bool closes;      /* the connection, after this reply */
     char server_timing[SPOT_SERVER_TIMING_MAX];
     const char *problem; /* code of the error, for the log; NULL when there is none */
 };

@@ -13,6 +13,7 @@
 
 #include "server/http/gate.h"
 #include "server/http/routes.h"
+#include "server/http/watch.h"
 
 enum { HEADERS_MAX = 100 };
 
@@ -173,6 +174,12 @@ enum spot_request_next spot_request_begin(struct spot_exchange *exchange, const 
         return SPOT_REQUEST_REPLY_NOW;
     }
     spot_gate_origin(exchange);
+    if (exchange->watched->excess) {
+        exchange->reply.closes = true;
+        spot_reply_problem(exchange, SPOT_PROBLEM_TOO_MANY_CONNECTIONS, NULL, "%s",
+                           spot_problem_message(SPOT_PROBLEM_TOO_MANY_CONNECTIONS));
+        return SPOT_REQUEST_REPLY_NOW;
+    }
     spot_route_find(exchange);
     if (exchange->reply.code != 204 && !spot_gate_key(exchange))
         return SPOT_REQUEST_REPLY_NOW;

@@ -38,6 +38,26 @@ static enum spot_status read_origins(struct spot_settings *settings, struct spot
     return SPOT_OK;
 }
 
+static enum spot_status read_tls(struct spot_settings *settings, struct spot_error *error) {
+    const char *certificate = settings->options.tls.certificate, *key = settings->options.tls.key;
+    if (certificate == NULL && key == NULL)
+        return SPOT_OK;
+    if (certificate == NULL || key == NULL)
+        return spot_fail(error, SPOT_INVALID,
+                         "%s: is missing; a certificate and its key go together",
+                         key == NULL ? "tls.key" : "tls.certificate");
+    return spot_tls_load(certificate, key, &settings->tls, error);
+}
+
+static enum spot_status read_keys(struct spot_settings *settings, struct spot_error *error) {
+    if (settings->options.access.keys == NULL)
+        return SPOT_OK;
+    enum spot_status status = spot_keys_load(settings->options.access.keys, &settings->keys, error);
+    if (status != SPOT_OK)
+        spot_error_prefix(error, "access.keys");
+    return status;
+}
+
 enum spot_status spot_settings_new(struct spot_options *options, struct spot_settings **settings,
                                    struct spot_error *error) {
     struct spot_settings *self = calloc(1, sizeof *self);
@@ -51,14 +71,10 @@ enum spot_status spot_settings_new(struct spot_options *options, struct spot_set
     self->options = *options;
     memset(options, 0, sizeof *options);
     status = read_origins(self, error);
-    if (status == SPOT_OK && self->options.access.keys != NULL) {
-        status = spot_keys_load(self->options.access.keys, &self->keys, error);
-        if (status != SPOT_OK)
-            spot_error_prefix(error, "access.keys");
-    }
-    if (status == SPOT_OK && self->options.tls.certificate != NULL)
-        status =
-            spot_tls_load(self->options.tls.certificate, self->options.tls.key, &self->tls, error);
+    if (status == SPOT_OK)
+        status = read_keys(self, error);
+    if (status == SPOT_OK)
+        status = read_tls(self, error);
     if (status != SPOT_OK)
         spot_settings_release(&self);
     *settings = self;

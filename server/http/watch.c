@@ -4,12 +4,14 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "server/clock.h"
 #include "server/http/task.h"
+#include "server/notify.h"
 
 enum {
     BUSY_TICK_US = 20 * 1000,  /* between looks while exchanges work */
@@ -172,6 +174,7 @@ static void *watch_main(void *arg) {
     while (!stopping) {
         look(watch);
         spot_service_check(watch->service);
+        spot_notify_alive();
         if (spot_service_state(watch->service) == SPOT_SERVICE_DEAD)
             spot_watch_finish_all(watch, SPOT_DEVICE);
         pthread_mutex_lock(&watch->lock);
@@ -220,13 +223,19 @@ void spot_watch_stop(struct spot_watch **watch) {
     free(self);
 }
 
-struct spot_watched *spot_watch_add(struct spot_watch *watch, int socket, uint64_t deadline_us) {
+struct spot_watched *spot_watch_add(struct spot_watch *watch, int socket,
+                                    const struct spot_client *client, uint64_t deadline_us,
+                                    int *connections) {
     struct spot_watched *watched = calloc(1, sizeof *watched);
     if (watched == NULL)
         return NULL;
     watched->socket = socket;
     watched->deadline_us = deadline_us;
+    watched->client = *client;
+    *connections = 1;
     pthread_mutex_lock(&watch->lock);
+    for (const struct spot_watched *at = watch->first; at != NULL; at = at->next)
+        *connections += memcmp(&at->client, client, sizeof *client) == 0;
     watched->serial = watch->next_serial++;
     watched->next = watch->first;
     if (watch->first != NULL)

@@ -20,12 +20,19 @@ extern "C" {
 
 struct spot_watch;
 
+/* A client, as far as connections are counted: its address without port, IPv4 as in IPv6. */
+struct spot_client {
+    uint8_t address[16];
+};
+
 /* One connection, from accept to close. Its fields are guarded by the watch's lock. */
 struct spot_watched {
     int socket;
     uint64_t deadline_us;
     enum spot_problem late;         /* what to tell a request that is arriving at the deadline */
     struct spot_exchange *exchange; /* under way; NULL between requests */
+    struct spot_client client;      /* where it comes from */
+    bool excess;                    /* of the HTTP thread: its client has too many connections */
     bool lingers;                   /* of the HTTP thread: there may be input that nobody reads */
     uint64_t serial;
     struct spot_watched *previous, *next;
@@ -35,8 +42,13 @@ enum spot_status spot_watch_start(struct spot_service *service, struct spot_watc
                                   struct spot_error *error);
 void spot_watch_stop(struct spot_watch **watch);
 
-/* A connection comes, with the deadline for its first request. NULL when memory is short. */
-struct spot_watched *spot_watch_add(struct spot_watch *watch, int socket, uint64_t deadline_us);
+/*
+ * A connection comes, with the deadline for its first request. *connections is how many its client
+ * has, this one included. NULL when memory is short.
+ */
+struct spot_watched *spot_watch_add(struct spot_watch *watch, int socket,
+                                    const struct spot_client *client, uint64_t deadline_us,
+                                    int *connections);
 
 /* It goes; its socket is still open. Frees it. */
 void spot_watch_remove(struct spot_watch *watch, struct spot_watched *watched);

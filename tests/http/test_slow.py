@@ -137,8 +137,17 @@ def test_connections_of_one_address_are_limited(serve):
     server = serve("--limits-connections-per-address", 8)
     idle = [server.connect() for _ in range(8)]
     time.sleep(0.2)
-    with server.connect() as s:
+    for body in (None, PICTURE):
+        reply = server.request("POST" if body else "GET", "/detect" if body else "/healthz", body)
+        assert (reply.status, reply.code) == (429, "too_many_connections")
+        assert reply.headers["Retry-After"] == "1" and reply.headers["Connection"] == "close"
+    more = [server.connect() for _ in range(8)]
+    time.sleep(0.1)
+    with server.connect() as s:  # far too many
         assert receive_all(s) == b""
+    begin = time.monotonic()
+    assert [receive_all(s) for s in more] == [b""] * 8  # asked nothing in its short time
+    assert time.monotonic() - begin < 4
     for s in idle:
         s.close()
     until(lambda: _answers(server))
