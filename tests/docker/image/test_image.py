@@ -128,7 +128,7 @@ def test_the_image_says_how_to_run_it():
     assert config["User"] == "10001:10001"
     assert config["StopSignal"] in ("SIGTERM", "15")
     assert config["ExposedPorts"] == {"8080/tcp": {}}
-    assert (settings().get("HealthCheck") or config["Healthcheck"])["Test"] == ["CMD", "/usr/bin/spotter", "health"]
+    assert (settings().get("HealthCheck") or settings()["Healthcheck"])["Test"] == ["CMD", "/usr/bin/spotter", "health"]
     assert config["Labels"]["org.opencontainers.image.title"] == "spotter"
 
 
