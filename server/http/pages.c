@@ -2,7 +2,10 @@
 #include "server/http/pages.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "server/http/openapi.h"
 #include "server/text.h"
 
 void spot_page_healthz(struct spot_exchange *exchange) {
@@ -77,6 +80,13 @@ void spot_page_model(struct spot_exchange *exchange) {
     else
         spot_reply_problem(exchange, SPOT_PROBLEM_MODEL_NOT_FOUND, NULL,
                            "no model is called '%.64s'", exchange->wildcards[0]);
+}
+
+void spot_page_openapi(struct spot_exchange *exchange) {
+    char *copy = malloc(spot_openapi_json_size);
+    if (copy != NULL)
+        memcpy(copy, spot_openapi_json, spot_openapi_json_size);
+    spot_reply_bytes(exchange, 200, "application/json", copy, spot_openapi_json_size);
 }
 
 void spot_page_metrics(struct spot_exchange *exchange) {

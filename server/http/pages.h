@@ -13,6 +13,7 @@ void spot_page_healthz(struct spot_exchange *exchange);
 void spot_page_readyz(struct spot_exchange *exchange);
 void spot_page_models(struct spot_exchange *exchange);
 void spot_page_model(struct spot_exchange *exchange);
+void spot_page_openapi(struct spot_exchange *exchange);
 void spot_page_metrics(struct spot_exchange *exchange);
 
 #ifdef __cplusplus

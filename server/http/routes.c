@@ -25,6 +25,7 @@ static const struct spot_route routes[] = {
     {.path = "/healthz", .open = true, .run = spot_page_healthz},
     {.path = "/readyz", .open = true, .run = spot_page_readyz},
     {.path = "/metrics", .run = spot_page_metrics},
+    {.path = "/openapi.json", .run = spot_page_openapi},
     {.path = "/v2", .run = spot_v2_server},
     {.path = "/v2/health/live", .open = true, .run = spot_v2_live},
     {.path = "/v2/health/ready", .open = true, .run = spot_v2_ready},
