@@ -17,6 +17,16 @@ extern "C" {
 struct spot_model;
 struct spot_model_lane;
 
+/* Which boxes a box may suppress. */
+enum spot_suppression {
+    SPOT_SUPPRESS_AS_TRAINED, /* what the metadata of the weights file say, else per class */
+    SPOT_SUPPRESS_PER_CLASS,
+    SPOT_SUPPRESS_ALL, /* boxes of every class: one thing gets one box */
+};
+
+/* "per_class" or "all", as in metadata and configuration; false for any other text. */
+bool spot_suppression_parse(const char *text, enum spot_suppression *suppression);
+
 struct spot_model_options {
     const char *detector;               /* "nanodet-m-320" */
     const char *weights;                /* path of a safetensors file */
@@ -24,6 +34,7 @@ struct spot_model_options {
     const char *labels; /* path of a text file, one class name a line; NULL for none */
     enum spot_precision precision;
     int batch_max;                      /* 0 means 1 */
+    enum spot_suppression suppression;  /* decides build.class_agnostic */
     struct spot_detector_options build; /* variant NULL: the one in the file's metadata, if any */
 };
 

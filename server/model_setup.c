@@ -38,8 +38,11 @@ struct spot_model_options spot_model_setup(const struct spot_model_entry *entry)
         .weights = entry->weights,
         .labels = entry->labels,
         .batch_max = entry->batch.max_size,
-        .build = {.class_agnostic = entry->class_agnostic, .variant = entry->variant},
+        .build = {.variant = entry->variant},
     };
+    if (entry->suppression == NULL ||
+        !spot_suppression_parse(entry->suppression, &options.suppression))
+        options.suppression = SPOT_SUPPRESS_AS_TRAINED;
     if (!spot_precision_parse(entry->precision, &options.precision))
         options.precision = SPOT_PRECISION_AUTO; /* the table of options allows no other word */
     return options;

@@ -35,12 +35,12 @@ struct spot_model_entry {
     const char *weights;  /* .safetensors file; NULL: the ones that come with the detector */
     const char
         *labels; /* file with one class name a line; NULL: see the weights, then the detector */
-    const char *variant;   /* switches of the detector; NULL: what the weights file says */
-    const char *precision; /* "auto", "f32", "bf16", "f16" or "int8" */
-    double confidence;     /* 0..1; below 0: the detector's own default */
-    double iou;            /* 0..1; below 0: the detector's own default */
-    int max_detections;    /* 1..1000; 0: the detector's own default */
-    bool class_agnostic;   /* a box suppresses boxes of other classes too */
+    const char *variant;     /* switches of the detector; NULL: what the weights file says */
+    const char *precision;   /* "auto", "f32", "bf16", "f16" or "int8" */
+    double confidence;       /* 0..1; below 0: the detector's own default */
+    double iou;              /* 0..1; below 0: the detector's own default */
+    int max_detections;      /* 1..1000; 0: the detector's own default */
+    const char *suppression; /* "per_class" or "all"; NULL: what the weights file says */
     struct {
         int max_size;
         double max_delay_ms;

@@ -23,6 +23,7 @@ enum {
 
 static const char *const backends[] = {"auto", "cuda", "cpu", "reference", "null", NULL};
 static const char *const precisions[] = {"auto", "f32", "bf16", "f16", "int8", NULL};
+static const char *const suppressions[] = {"per_class", "all", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 
@@ -163,12 +164,14 @@ const struct spot_option spot_option_table[] = {
      .argument = "N",
      .commands = DETECTS,
      .help = "Most detections in one picture."},
-    {.key = "models[].class_agnostic",
-     .rule = SPOT_RULE_BOOL,
-     .offset = MODEL(class_agnostic),
-     .initial = "false",
+    {.key = "models[].suppression",
+     .rule = SPOT_RULE_CHOICE(suppressions),
+     .offset = MODEL(suppression),
+     .unset = "what the weights file says, else per_class",
+     .argument = "WORD",
      .commands = DETECTS,
-     .help = "Let a box drop overlapping boxes of other classes too."},
+     .help = "Whether a box drops less confident ones that overlap it of its own class only, or of "
+             "all: then one thing gets one box."},
     {.key = "models[].reduced_decoding",
      .rule = SPOT_RULE_BOOL,
      .offset = MODEL(reduced_decoding),

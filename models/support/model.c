@@ -121,17 +121,50 @@ static enum spot_status count_classes(struct spot_model *model, struct spot_erro
     return SPOT_OK;
 }
 
+bool spot_suppression_parse(const char *text, enum spot_suppression *suppression) {
+    static const struct {
+        const char *word;
+        enum spot_suppression suppression;
+    } words[] = {{"per_class", SPOT_SUPPRESS_PER_CLASS}, {"all", SPOT_SUPPRESS_ALL}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(text, words[i].word) == 0) {
+            *suppression = words[i].suppression;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The options of the detector, with what was left open taken from the weights file. */
+static enum spot_status complete_build(const struct spot_model *model,
+                                       const struct spot_model_options *options,
+                                       struct spot_detector_options *build,
+                                       struct spot_error *error) {
+    *build = options->build;
+    if (build->variant == NULL)
+        build->variant = spot_safetensors_metadata(&model->file, "variant");
+    enum spot_suppression suppression = options->suppression;
+    const char *trained = spot_safetensors_metadata(&model->file, "suppression");
+    if (suppression == SPOT_SUPPRESS_AS_TRAINED && trained != NULL &&
+        !spot_suppression_parse(trained, &suppression))
+        return spot_fail(error, SPOT_INVALID,
+                         "weights: metadata 'suppression' is '%.50s', expected per_class or all",
+                         trained);
+    build->class_agnostic = suppression == SPOT_SUPPRESS_ALL;
+    return SPOT_OK;
+}
+
 /* Builds and compiles a network for every canvas. */
 static enum spot_status make_networks(struct spot_model *model, struct spot_device *device,
                                       const struct spot_model_options *options,
                                       struct spot_error *error) {
     struct spot_canvas canvases[SPOT_CANVASES_MAX];
     struct spot_program_options program = {options->precision, model->info.batch_max};
-    struct spot_detector_options build = options->build;
-    if (build.variant == NULL)
-        build.variant = spot_safetensors_metadata(&model->file, "variant");
+    struct spot_detector_options build;
+    enum spot_status status = complete_build(model, options, &build, error);
+    if (status != SPOT_OK)
+        return status;
     int count = spot_network_canvases(&model->detector, &build, canvases);
-    enum spot_status status = SPOT_OK;
     for (int i = 0; status == SPOT_OK && i < count; i++) {
         struct spot_network *network = &model->networks[model->n_networks];
         status = spot_network_build(&model->detector, &build, model->weights, canvases[i], network,

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/ops/nms.h"
 #include "cpu/cpu.h"
 #include "models/model.h"
 
@@ -51,19 +52,26 @@ static void edit(struct file *file, const char *from, const char *to) {
     memcpy(at, to, strlen(to));
 }
 
-/* Loads the bytes as a file of this detector; returns the error's text, "" for success. */
-static const char *load(const struct file *file, const char *detector, const char *labels,
-                        struct spot_model **model) {
+/* Loads the bytes as the weights file of these options; returns the error's text, "" for success.
+ */
+static const char *load_as(const struct file *file, struct spot_model_options options,
+                           struct spot_model **model) {
     static struct spot_error error;
     char path[] = "/tmp/spot-test-XXXXXX";
     int descriptor = mkstemp(path);
     assert_true(descriptor >= 0);
     assert_int_equal(write(descriptor, file->bytes, file->size), file->size);
     close(descriptor);
-    struct spot_model_options options = {.detector = detector, .weights = path, .labels = labels};
+    options.weights = path;
     enum spot_status status = spot_model_load(device, &options, model, &error);
     unlink(path);
     return status == SPOT_OK ? "" : error.text;
+}
+
+static const char *load(const struct file *file, const char *detector, const char *labels,
+                        struct spot_model **model) {
+    return load_as(file, (struct spot_model_options){.detector = detector, .labels = labels},
+                   model);
 }
 
 static void expect(const struct file *file, const char *detector, const char *labels,
@@ -162,6 +170,39 @@ static void a_labels_file_names_the_classes_that_the_weights_do_not(void **state
     free(file.bytes);
 }
 
+/* Whether boxes suppress each other across classes in a model loaded of these bytes. */
+static bool suppresses_all(const struct file *file, enum spot_suppression suppression) {
+    struct spot_model *model;
+    struct spot_model_options options = {.detector = "nanodet-m-320", .suppression = suppression};
+    assert_string_equal(load_as(file, options, &model), "");
+    const struct spot_graph *graph = spot_model_info(model)->graph;
+    bool found = false, all = false;
+    for (int i = 0; i < graph->n_nodes; i++) {
+        if (graph->nodes[i]->op == &spot_op_nms) {
+            found = true;
+            all = ((const struct spot_nms *)graph->nodes[i]->attrs)->class_agnostic;
+        }
+    }
+    assert_true(found);
+    spot_model_free(&model);
+    return all;
+}
+
+static void suppression_is_what_was_asked_for_else_what_the_weights_say(void **state) {
+    (void)state;
+    struct file file = read_bundled();
+    assert_true(suppresses_all(&file, SPOT_SUPPRESS_AS_TRAINED));
+    assert_false(suppresses_all(&file, SPOT_SUPPRESS_PER_CLASS));
+    edit(&file, "\"suppression\"", "\"_uppression\"");
+    assert_false(suppresses_all(&file, SPOT_SUPPRESS_AS_TRAINED));
+    assert_true(suppresses_all(&file, SPOT_SUPPRESS_ALL));
+    edit(&file, "\"_uppression\":\"all\"", "\"suppression\":\"ALL\"");
+    expect(&file, "nanodet-m-320", NULL,
+           "metadata 'suppression' is 'ALL', expected per_class or all");
+    assert_true(suppresses_all(&file, SPOT_SUPPRESS_ALL));
+    free(file.bytes);
+}
+
 /* Detects in one picture. */
 static int detect(struct spot_model *model, struct spot_request request,
                   struct spot_detection items[100]) {
@@ -247,6 +288,7 @@ int main(void) {
         cmocka_unit_test(a_flipped_exponent_is_refused),
         cmocka_unit_test(a_truncated_file_is_refused_wherever_it_ends),
         cmocka_unit_test(a_labels_file_names_the_classes_that_the_weights_do_not),
+        cmocka_unit_test(suppression_is_what_was_asked_for_else_what_the_weights_say),
         cmocka_unit_test(requests_choose_classes_and_numbers),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);

@@ -182,11 +182,11 @@ static void flags_of_a_model_go_to_every_model(void **state) {
     struct spot_options options;
     setenv("SPOTTER_CONFIDENCE", "0.25", 1);
     setenv("SPOTTER_PRECISION", "bf16", 1);
-    PARSE(&options, "--precision", "f32", "--class-agnostic", "--model", "a", "--model", "b");
+    PARSE(&options, "--precision", "f32", "--suppression", "all", "--model", "a", "--model", "b");
     for (int i = 0; i < 2; i++) {
         assert_string_equal(options.models[i].precision, "f32");
         assert_true(options.models[i].confidence == 0.25);
-        assert_true(options.models[i].class_agnostic);
+        assert_string_equal(options.models[i].suppression, "all");
     }
     spot_options_free(&options);
 

@@ -1,0 +1,103 @@
+"""Feeds shards of generate.py to training: random crops, light, mirror images, at the side that is asked for."""
+import pathlib
+import queue
+import threading
+
+import cv2
+import numpy as np
+
+from scene import CODES_MAX, VISIBLE_MIN
+
+
+class Shards:
+    """All pictures of a folder, memory-mapped; shards that appear later are found by refresh()."""
+
+    def __init__(self, folder):
+        self.folder, self.shards, self.places = pathlib.Path(folder), {}, []
+        self.refresh()
+
+    def refresh(self):
+        for path in sorted(self.folder.glob("pictures-*.npy")):
+            if path.name not in self.shards:
+                boxes = np.load(path.with_name(path.name.replace("pictures", "boxes")))
+                self.shards[path.name] = np.load(path, mmap_mode="r"), boxes
+                self.places += [(path.name, i) for i in range(len(boxes))]
+
+    def read(self, place):
+        pictures, boxes = self.shards[place[0]]
+        boxes = boxes[place[1]]
+        return pictures[place[1]], boxes[boxes[:, 4] >= 0].copy()
+
+
+def crop_window(rng, full, side, boxes):
+    """A crop (x, y, width, height) that shows every code by VISIBLE_MIN at least or not at all, and the boxes in it."""
+    for _ in range(8):
+        size = full if rng.random() < 0.25 else rng.uniform(min(1, max(0.45, side / 520)), 1) * full
+        aspect = np.exp(rng.uniform(-0.55, 0.55)) if rng.random() < 0.4 else 1.0
+        width, height = (int(size), int(size / aspect)) if aspect > 1 else (int(size * aspect), int(size))
+        x, y = rng.integers(0, full - width + 1), rng.integers(0, full - height + 1)
+        seen = boxes.copy()
+        seen[:, [0, 2]] = (seen[:, [0, 2]] - x).clip(0, width)
+        seen[:, [1, 3]] = (seen[:, [1, 3]] - y).clip(0, height)
+        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) + 1e-6
+        share = (seen[:, 2] - seen[:, 0]) * (seen[:, 3] - seen[:, 1]) / area
+        if len(boxes) == 0 or (((share >= VISIBLE_MIN) | (share < 0.03)).all() and (share >= VISIBLE_MIN).any()):
+            return (x, y, width, height), seen[share >= VISIBLE_MIN]
+    return (0, 0, full, full), boxes
+
+
+def lit(rng, picture):
+    f = picture.astype(np.float32)
+    if rng.random() < 0.5:
+        f = f * rng.uniform(0.7, 1.3) + rng.uniform(-20, 20)
+    if rng.random() < 0.3:
+        f = f * rng.uniform(0.85, 1.15, 3).astype(np.float32)
+    if rng.random() < 0.3:
+        f = f[..., rng.permutation(3)]
+    return f.clip(0, 255).astype(np.uint8)
+
+
+def sample(rng, picture, boxes, side):
+    """A letterboxed view [side,side,3] of a picture and the boxes that are seen in it."""
+    (x, y, width, height), boxes = crop_window(rng, len(picture), side, boxes)
+    scale = side / max(width, height)
+    new_width, new_height = max(8, round(width * scale)), max(8, round(height * scale))
+    left, top = (side - new_width) // 2, (side - new_height) // 2
+    how = cv2.INTER_LINEAR if scale > 0.8 or rng.random() < 0.5 else cv2.INTER_AREA
+    view = cv2.resize(picture[y:y + height, x:x + width], (new_width, new_height), interpolation=how)
+    boxes[:, [0, 2]] = boxes[:, [0, 2]] * (new_width / width) + left
+    boxes[:, [1, 3]] = boxes[:, [1, 3]] * (new_height / height) + top
+    out = np.zeros((side, side, 3), np.uint8)
+    out[top:top + new_height, left:left + new_width] = lit(rng, view)
+    if rng.random() < 0.5:
+        out, boxes[:, [0, 2]] = out[:, ::-1], side - boxes[:, [2, 0]]
+    if rng.random() < 0.2:
+        out, boxes[:, [1, 3]] = out[::-1], side - boxes[:, [3, 1]]
+    if rng.random() < 0.25:
+        out, boxes = out.transpose(1, 0, 2), boxes[:, [1, 0, 3, 2, 4]]
+    large = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) >= 10
+    return out, boxes[large]
+
+
+class Loader(threading.Thread):
+    """Batches (side, pictures [N,S,S,3] uint8, codes [N,4,5]) in the queue `batches`; side may change at any time."""
+
+    def __init__(self, shards, batch, side, seed):
+        super().__init__(daemon=True)
+        self.shards, self.batch, self.side = shards, batch, side
+        self.rng, self.batches = np.random.default_rng(seed), queue.Queue(3)
+        self.start()
+
+    def run(self):
+        while True:
+            self.shards.refresh()
+            order = self.rng.permutation(len(self.shards.places))
+            for first in range(0, len(order) - self.batch + 1, self.batch):
+                side = self.side
+                pictures = np.empty((self.batch, side, side, 3), np.uint8)
+                codes = np.full((self.batch, CODES_MAX, 5), -1, np.float32)
+                for i, place in enumerate(order[first:first + self.batch]):
+                    picture, boxes = self.shards.read(self.shards.places[place])
+                    pictures[i], boxes = sample(self.rng, picture, boxes, side)
+                    codes[i, :len(boxes)] = boxes
+                self.batches.put((side, pictures, codes))
