@@ -4,7 +4,7 @@
     generate.py CODES PHOTOS OUT --shards N     for training: 500 pictures a shard
     generate.py CODES PHOTOS OUT --eval N       for measuring: images/*.jpg and annotations.json as COCO's
 
-A shard is pictures-<seed>.npy [500,352,352,3] uint8, B G R, and boxes-<seed>.npy [500,4,5] float32: x1, y1, x2, y2,
+A shard is pictures-<seed>.npy [N,352,352,3] uint8, B G R, and boxes-<seed>.npy [N,4,5] float32: x1, y1, x2, y2,
 class; class -1 where there is no further code. Every picture has its own seed, so the same arguments give the same pictures. Shards
 that are there are left as they are, so an interrupted run goes on where it stopped.
 """
@@ -22,7 +22,6 @@ import numpy as np
 from codes import CLASSES
 from scene import CODES_MAX, Sources, compose
 
-SHARD = 500
 SIDE = 352
 EVAL_SIZES = [(640, 480), (480, 640), (512, 512), (800, 600), (416, 416)]
 
@@ -36,11 +35,11 @@ def start(codes, photos):
 
 
 def write_shard(job):
-    seed, path = job
-    pictures = np.empty((SHARD, SIDE, SIDE, 3), np.uint8)
-    boxes = np.full((SHARD, CODES_MAX, 5), -1, np.float32)
-    for i in range(SHARD):
-        pictures[i], found = compose(seed * SHARD + i, sources, SIDE, SIDE)
+    seed, count, path = job
+    pictures = np.empty((count, SIDE, SIDE, 3), np.uint8)
+    boxes = np.full((count, CODES_MAX, 5), -1, np.float32)
+    for i in range(count):
+        pictures[i], found = compose(seed * count + i, sources, SIDE, SIDE)
         for j, box in enumerate(found):
             boxes[i, j] = box
     np.save(path.with_name(path.name.replace("pictures", "boxes")), boxes)
@@ -77,6 +76,7 @@ def main():
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--shards", type=int)
     what.add_argument("--eval", type=int)
+    parser.add_argument("--shard-pictures", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1, help="of the first shard or picture")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
@@ -85,8 +85,8 @@ def main():
     with Pool(args.processes, start, (args.codes, args.photos)) as pool:
         if args.shards:
             seeds = range(args.seed, args.seed + args.shards)
-            jobs = [(seed, args.out / f"pictures-{seed:05d}.npy") for seed in seeds]
-            jobs = [job for job in jobs if not job[1].exists()]
+            jobs = [(seed, args.shard_pictures, args.out / f"pictures-{seed:05d}.npy") for seed in seeds]
+            jobs = [job for job in jobs if not job[2].exists()]
             for name in pool.imap_unordered(write_shard, jobs):
                 print(f"{time.time() - begin:6.0f} s  {name}", flush=True)
             return

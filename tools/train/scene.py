@@ -58,6 +58,27 @@ def project(matrix, points):
     return out[:, :2] / out[:, 2:], out[:, 2]
 
 
+def area(points):
+    """Of a polygon [n,2]."""
+    x, y = points.T
+    return abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
+
+
+def in_frame(points, width, height):
+    """The part of a polygon [n,2] that lies in the frame (Sutherland and Hodgman, 1974); may be empty."""
+    for axis, limit, sign in ((0, 0, 1), (0, width, -1), (1, 0, 1), (1, height, -1)):
+        inside = (points[:, axis] - limit) * sign
+        kept = []
+        for i in range(len(points)):
+            here, before = inside[i], inside[i - 1]
+            if here * before < 0:
+                kept.append(points[i - 1] + (points[i] - points[i - 1]) * before / (before - here))
+            if here >= 0:
+                kept.append(points[i])
+        points = np.array(kept).reshape(-1, 2)
+    return points
+
+
 class Scene:
     """One picture of width x height; boxes is a list of [x1, y1, x2, y2, class]."""
 
@@ -146,10 +167,11 @@ class Scene:
         if size.max() < SHORTEST or size.min() < 0.12 * size.max() or size.min() < 7:
             return False
         corner = self.position(size, r.random() < 0.12)
-        whole = np.r_[corner, corner + size]
-        box = np.clip(whole, 0, [self.width, self.height] * 2)
-        visible = (box[2] - box[0]) * (box[3] - box[1]) / (size[0] * size[1])
-        if visible < VISIBLE_MIN or not self.free(box):
+        seen = in_frame(points + corner - low, self.width, self.height)
+        if len(seen) < 3 or area(seen) < VISIBLE_MIN * area(points):
+            return False
+        box = np.r_[seen.min(0), seen.max(0)]
+        if not self.free(box):
             return False
         matrix = np.array([[1, 0, corner[0] - low[0]], [0, 1, corner[1] - low[1]], [0, 0, 1]]) @ matrix
         height, width = alpha.shape

@@ -6,7 +6,10 @@ import threading
 import cv2
 import numpy as np
 
-from scene import CODES_MAX, VISIBLE_MIN
+from scene import CODES_MAX
+
+# Share of a code's box that a crop shows, if any: of a turned code that is cut, the box of what is left is not known.
+VISIBLE_MIN = 0.85
 
 
 class Shards:

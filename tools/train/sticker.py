@@ -1,7 +1,7 @@
 """One code as it is printed: margin, cut, logo, ink and paper, a label around it, bent; still flat to the camera.
 
 A patch is (picture [h,w,3] uint8, alpha [h,w] uint8, outline): outline [n,2] are points along the border of the
-code's area, in pixels of the patch.
+code's area, in pixels of the patch, once around.
 """
 import math
 
@@ -81,9 +81,9 @@ def labelled(r, picture, alpha, dark, light):
 
 
 def outline_of(box, steps=9):
-    x, y = np.linspace(box[0], box[2], steps), np.linspace(box[1], box[3], steps)
-    sides = [np.c_[x, np.full(steps, v)] for v in (box[1], box[3])] + [np.c_[np.full(steps, v), y] for v in (box[0], box[2])]
-    return np.concatenate(sides)
+    corners = np.array(box)[[[0, 1], [2, 1], [2, 3], [0, 3]]]
+    share = np.arange(steps)[:, None] / steps
+    return np.concatenate([corners[i] * (1 - share) + corners[(i + 1) % 4] * share for i in range(4)])
 
 
 def bent(r, picture, alpha, outline):

@@ -31,7 +31,7 @@ from nanodet import NanoDet, cells, normalised
 from shards import Loader, Shards
 from weights import folded, unfold, write_safetensors
 
-LOG_EVERY, SAVE_EVERY = 25, 50
+LOG_EVERY = 25
 WARM_UP = 100
 AVERAGE = 0.998
 FIELDS = ["step", "seen", "seconds", "side", "rate", "class", "box", "distribution", "iou", "per_second"]
@@ -168,7 +168,7 @@ class Trainer:
                        *(f"{v:.4f}" for v in values), f"{len(mean) * self.args.batch * self.args.processes / spent:.1f}"]
                 log.writerow(dict(zip(FIELDS, row)))
                 mean = []
-            if self.step % SAVE_EVERY == 0 and self.rank == 0:
+            if self.step % self.args.save_every == 0 and self.rank == 0:
                 self.save()
         if self.rank == 0:
             self.save()
@@ -208,12 +208,17 @@ def main():
     parser.add_argument("--batch", type=int, default=16, help="pictures a process")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="of each process")
+    parser.add_argument("--save-every", type=int, default=50, help="steps")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.run.mkdir(parents=True, exist_ok=True)
     (args.run / "rendezvous").unlink(missing_ok=True)
     record(args)
-    torch.multiprocessing.spawn(work, (args,), args.processes)
+    context = torch.multiprocessing.spawn(work, (args,), args.processes, join=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: [os.kill(pid, number) for pid in context.pids()])
+    while not context.join():
+        pass
 
 
 if __name__ == "__main__":

@@ -1,0 +1,194 @@
+"""Losses, exported weights, and training that stops and goes on."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import torch
+
+from codes import CLASSES
+from conftest import ROOT, TRAIN, run
+from losses import CLAIMS, assign, iou, losses
+from nanodet import BINS, NanoDet, boxes_of, cells, normalised
+from weights import folded, read_safetensors, unfold, write_safetensors
+
+PROGRAM = os.environ.get("SPOTTER", str(ROOT / "build" / "spotter"))
+BUNDLED = ROOT / "models" / "weights" / "codes-nanodet-m-320.safetensors"
+NONE = [0, 0, 0, 0, -1]
+
+
+def perfect(box, side):
+    """Rows whose boxes equal `box` wherever whole strides can say so, and centres and strides."""
+    centres, strides = cells(side)
+    distances = torch.cat((centres - torch.tensor(box[:2]), torch.tensor(box[2:]) - centres), 1) / strides[:, None]
+    low = distances.clamp(0, BINS - 1.01).floor()
+    share = (distances.clamp(0, BINS - 1.01) - low)[..., None]
+    bins = torch.arange(float(BINS))
+    shares = (bins == low[..., None]) * (1 - share) + (bins == low[..., None] + 1) * share
+    rows = torch.zeros(1, len(centres), len(CLASSES) + 4 * BINS)
+    rows[0, :, len(CLASSES):] = (shares + 1e-9).log().flatten(1)
+    return rows, centres, strides
+
+
+def test_distances_are_expectations_of_their_distributions():
+    rows, centres, strides = perfect([40.0, 24.0, 90.0, 70.0], 128)
+    boxes = boxes_of(rows[..., len(CLASSES):], centres, strides)[0]
+    middle = (centres[:, 0] > 60) & (centres[:, 0] < 70) & (centres[:, 1] > 40) & (centres[:, 1] < 50)
+    assert middle.any() and torch.allclose(boxes[middle], torch.tensor([40.0, 24.0, 90.0, 70.0]), atol=1e-3)
+
+
+def test_the_cells_that_fit_best_answer_for_a_code_and_no_more_than_allowed():
+    box = [40.0, 24.0, 90.0, 70.0]
+    rows, centres, strides = perfect(box, 128)
+    boxes = boxes_of(rows[..., len(CLASSES):], centres, strides)
+    scores = torch.full((1, len(centres), len(CLASSES)), 0.3)
+    who, aim = assign(scores, boxes, torch.tensor([[[*box, 2], NONE]]), centres, strides)
+    chosen = who[0] == 0
+    assert 1 <= chosen.sum() <= CLAIMS and (who[0][~chosen] == -1).all()
+    assert abs(aim.max() - 1) < 1e-3  # the best box is perfect
+    assert (aim[0][~chosen] == 0).all()
+    inside = (centres > torch.tensor(box[:2])).all(1) & (centres < torch.tensor(box[2:])).all(1)
+    assert inside[chosen].all()
+
+
+def test_a_cell_in_two_codes_answers_for_the_one_it_fits():
+    first, second = [16.0, 16.0, 40.0, 40.0], [24.0, 16.0, 48.0, 40.0]
+    rows, centres, strides = perfect(first, 128)
+    boxes = boxes_of(rows[..., len(CLASSES):], centres, strides)
+    scores = torch.full((1, len(centres), len(CLASSES)), 0.3)
+    who, _ = assign(scores, boxes, torch.tensor([[[*first, 0], [*second, 1]]]), centres, strides)
+    for x, code in ((20, 0), (28, 0), (36, 0), (44, 1), (52, -1)):
+        cell = (strides == 8) & (centres == torch.tensor([x, 28.0])).all(1)
+        assert who[0, cell].tolist() == [code], x
+
+
+def test_a_thin_code_between_centres_is_still_answered_for():
+    box = [20.0, 33.0, 100.0, 39.0]  # centres lie at 28, 36, 44 of stride 8; at none of 16 or 32
+    rows, centres, strides = perfect(box, 128)
+    boxes = boxes_of(rows[..., len(CLASSES):], centres, strides)
+    who, _ = assign(torch.full((1, len(centres), 5), 0.1), boxes, torch.tensor([[[*box, 4]]]), centres, strides)
+    assert (who == 0).any()
+
+
+def test_losses_fall_when_boxes_and_classes_are_right():
+    box = [40.0, 24.0, 90.0, 70.0]
+    rows, centres, strides = perfect(box, 128)
+    target = torch.tensor([[[*box, 2]]])
+    rows[..., :len(CLASSES)] = -6
+    who, aim = assign(rows[..., :5].sigmoid(), boxes_of(rows[..., 5:], centres, strides), target, centres, strides)
+    right = rows.clone()
+    right[..., 2][who >= 0] = torch.logit(aim[who >= 0].clamp(0.001, 0.999))
+    wrong = rows.clone()
+    wrong[..., 1][who >= 0] = 4
+    class_right, box_right, _, fit = losses(right, target, centres, strides, len(CLASSES))
+    class_wrong = losses(wrong, target, centres, strides, len(CLASSES))[0]
+    assert class_right < 0.5 * class_wrong
+    assert box_right < 0.2 and fit > 0.95
+    nothing = losses(rows, torch.tensor([[NONE]]), centres, strides, len(CLASSES))
+    assert nothing[0] < 6 and nothing[1] == 0 and nothing[2] == 0
+
+
+def test_losses_have_finite_gradients_without_any_code():
+    centres, strides = cells(64)
+    rows = torch.randn(2, len(centres), len(CLASSES) + 4 * BINS, requires_grad=True)
+    sum(losses(rows, torch.tensor([[NONE], [NONE]]), centres, strides, len(CLASSES))[:3]).backward()
+    assert torch.isfinite(rows.grad).all() and rows.grad.abs().sum() > 0
+
+
+def lively():
+    """A network with uneven norms, and classes of every likelihood."""
+    torch.manual_seed(4)
+    network = NanoDet(len(CLASSES))
+    network.train()
+    for _ in range(3):
+        network(torch.randn(4, 3, 96, 96))
+    for last in network.head.gfl_cls:
+        torch.nn.init.normal_(last.weight, std=0.3)
+        last.bias.data[:len(CLASSES)] = -3.0
+    return network.eval()
+
+
+def picture():
+    rng = np.random.default_rng(2)
+    return cv2.resize(rng.integers(0, 255, (20, 20, 3), np.uint8), (320, 320), interpolation=cv2.INTER_CUBIC)
+
+
+def test_spotter_computes_what_was_trained(tmp_path):
+    """The best box of an exported network, by spotter and by torch."""
+    network, image = lively(), picture()
+    write_safetensors(tmp_path / "w.safetensors", folded(network), {"classes": "\n".join(CLASSES)})
+    cv2.imwrite(str(tmp_path / "p.png"), image)
+    with torch.no_grad():
+        rows = network(normalised(image[None]))[0]
+    scores = rows[:, :len(CLASSES)].sigmoid()
+    best = int(scores.max(1).values.argmax())
+    expected = boxes_of(rows[best, len(CLASSES):], *(v[best] for v in cells(320))).clamp(0, 320)
+    done = subprocess.run([PROGRAM, "detect", "--json", "--backend", "cpu", "--precision", "f32", "--confidence", "0.05",
+                           "--model", f"nanodet-m-320={tmp_path}/w.safetensors", tmp_path / "p.png"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["detections"][0]
+    assert found["label"] == CLASSES[int(scores[best].argmax())]
+    assert abs(found["confidence"] - float(scores[best].max())) < 0.01
+    assert np.abs(np.array([found["box"][k] for k in ("x_min", "y_min", "x_max", "y_max")]) - expected.numpy()).max() < 1
+
+
+def test_an_exported_network_can_be_trained_on(tmp_path):
+    network = lively()
+    write_safetensors(tmp_path / "w.safetensors", folded(network), {"a": "b"})
+    assert read_safetensors(tmp_path / "w.safetensors")[1] == {"a": "b"}
+    batches = [torch.randn(4, 3, 96, 96) for _ in range(3)]
+    again = NanoDet(len(CLASSES))
+    unfold(again, tmp_path / "w.safetensors", batches)
+    with torch.no_grad():
+        want, got = network(batches[0]), again.eval()(batches[0])
+    assert (want - got).abs().max() < 0.05 * want.abs().max()
+    assert again.backbone.conv1[1].running_var.std() > 0  # statistics were measured
+
+
+def test_the_bundled_weights_are_this_networks():
+    tensors, metadata = read_safetensors(BUNDLED)
+    assert metadata["classes"].split("\n") == CLASSES
+    assert {name: list(t.shape) for name, t in tensors.items()} == {
+        name: list(t.shape) for name, t in folded(NanoDet(len(CLASSES))).items()}
+    assert BUNDLED.stat().st_size < 2_000_000
+
+
+def test_training_goes_on_where_it_was_stopped(made, tmp_path):
+    out = tmp_path / "run"
+    arguments = [made / "data", out, "--sides", "64:0.5,96:1", "--batch", 2, "--processes", 2, "--init", BUNDLED,
+                 "--save-every", 2]
+    run("train.py", *arguments, "--steps", 3)
+    first = torch.load(out / "checkpoint.pt")
+    assert first["step"] == 3 and first["seen"] == 12
+    process = subprocess.Popen([sys.executable, TRAIN / "train.py", *map(str, arguments), "--steps", "100000"])
+    try:
+        deadline = time.time() + 120
+        while torch_step(out) <= 3 and time.time() < deadline:  # the first save after the start
+            time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    last = torch.load(out / "checkpoint.pt")
+    assert last["step"] > 3 and last["seen"] == 4 * last["step"]
+    starts = json.loads((out / "settings.json").read_text())
+    assert len(starts) == 2 and starts[0]["init sha256"] and starts[0]["versions"]["torch"] == torch.__version__
+    assert read_safetensors(out / "model.safetensors")[1]["classes"].split("\n") == CLASSES
+
+
+def torch_step(out: pathlib.Path):
+    return torch.load(out / "checkpoint.pt")["step"]
+
+
+def test_a_warm_up_gives_a_backbone_to_start_from(made, tmp_path):
+    run("warm_up.py", made / "data", tmp_path / "warm.pt", "--steps", 2, "--batch", 4, "--side", 64, "--threads", 1)
+    run("train.py", made / "data", tmp_path / "run", "--init", tmp_path / "warm.pt", "--steps", 1, "--sides", "64:1",
+        "--batch", 2)
+    assert torch_step(tmp_path / "run") == 1
