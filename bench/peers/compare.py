@@ -1,17 +1,21 @@
-"""The same networks in spotter and in other runtimes: one picture, one thread, side by side.
+"""The same networks in spotter and in other runtimes, side by side.
 
     bench/run                      makes a Python environment under build/, then runs this
     compare.py --help              what can be chosen
 
 Every contender gets the same prepared input tensor and gives raw outputs: no decoding of pictures,
-no resizing, no boxes. They take turns, A B C A B C ..., each for a short while on one and the same
-CPU, so that a busy or slow moment of the machine meets all of them; what counts is the median of
-the rounds. Before, the outputs of every other runtime are compared with those of the first.
+no resizing, no boxes. They take turns, A B C A B C ..., each for a short while on the same CPUs, so that
+a busy or slow moment of the machine meets all of them; what counts is the median of the rounds. Before,
+the outputs of every other runtime are compared with those of the first.
+
+With several threads each contender runs as many copies of the network, one thread each, at the same
+time: that gives all of them their highest throughput.
 """
 
 import argparse
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import pathlib
@@ -19,6 +23,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -44,21 +49,23 @@ class Spotter:
 
     name = "spotter"
 
-    def __init__(self, model, shared, precision, program):
+    def __init__(self, model, shared, precision, program, batch, threads):
         detector, weights, _, _ = MODELS[model]
         self.words = [str(program), "bench", "--network", "--backend", "cpu", "--json"]
+        self.words += ["--batch", str(batch), "--threads", str(threads)]
         self.words += ["--model", f"{detector}={shared}/weights/{weights}.safetensors"]
         self.words += ["--precision", precision]
         self.precision = precision
         self.version = subprocess.check_output([program, "--version"], text=True).split()[1]
 
     def measure(self, seconds):
-        """Milliseconds of a picture, the median of this turn."""
+        """Milliseconds of a picture, the median of this turn, and pictures a second."""
         words = [*self.words, "--seconds", str(seconds)]
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip())
-        return json.loads(done.stdout)["results"][0]["ms_per_image"]["median"]
+        result = json.loads(done.stdout)["results"][0]
+        return result["ms_per_image"]["median"], result["images_per_second"]
 
     def outputs(self):
         return None  # compared by the project's own tests
@@ -67,18 +74,37 @@ class Spotter:
 class InProcess:
     """A runtime that is called from Python; the call itself takes some microseconds."""
 
+    def __init__(self, model, shared, precision, tensor, threads):
+        self.batch = tensor.shape[0]
+        self.precision = precision
+        self.runs = [self.load(model, shared, precision, tensor) for _ in range(threads)]
+
+    def run(self):
+        return self.runs[0]()
+
     def measure(self, seconds):
-        self.run()
-        times = []
-        end = time.perf_counter() + seconds * 1.2
-        warm = time.perf_counter() + seconds * 0.2
-        while time.perf_counter() < end or len(times) < 3:
+        """As Spotter.measure. One copy of the network on each of several threads at the same time."""
+        begin, times = time.perf_counter() + seconds * 0.2, []
+        end = begin + seconds
+        others = [threading.Thread(target=self.turn, args=(run, begin, end, times)) for run in self.runs[1:]]
+        for other in others:
+            other.start()
+        self.turn(self.runs[0], begin, end, times)
+        for other in others:
+            other.join()
+        milliseconds = statistics.median(times) / self.batch
+        return milliseconds, len(self.runs) * 1000 / (statistics.mean(times) / self.batch)
+
+    @staticmethod
+    def turn(run, begin, end, times):
+        run()
+        mine = []
+        while time.perf_counter() < end or len(mine) < 3:
             start = time.perf_counter()
-            self.run()
-            stop = time.perf_counter()
-            if start >= warm:
-                times.append((stop - start) * 1000)
-        return statistics.median(times)
+            run()
+            if start >= begin:
+                mine.append((time.perf_counter() - start) * 1000)
+        times.extend(mine)
 
     def outputs(self):
         return [value.ravel() for value in self.run()]
@@ -87,7 +113,7 @@ class InProcess:
 class OnnxRuntime(InProcess):
     name = "ONNX Runtime"
 
-    def __init__(self, model, shared, precision, tensor):
+    def load(self, model, shared, precision, tensor):
         import onnxruntime
 
         if precision != "f32":
@@ -99,14 +125,14 @@ class OnnxRuntime(InProcess):
         path = f"{shared}/onnx/{MODELS[model][2]}.onnx"
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         feed = {session.get_inputs()[0].name: tensor}
-        self.run = lambda: session.run(None, feed)
-        self.precision, self.version = precision, onnxruntime.__version__
+        self.version = onnxruntime.__version__
+        return lambda: session.run(None, feed)
 
 
 class OpenVino(InProcess):
     name = "OpenVINO"
 
-    def __init__(self, model, shared, precision, tensor):
+    def load(self, model, shared, precision, tensor):
         import openvino
 
         core = openvino.Core()
@@ -123,16 +149,18 @@ class OpenVino(InProcess):
         if precision not in got and {"f32": "float32", "bf16": "bfloat16"}[precision] not in got:
             raise NotImplementedError(f"computes in {got}")
         request = compiled.create_infer_request()
-        self.run = lambda: list(request.infer([tensor], share_inputs=True).values())
-        self.precision, self.version = precision, importlib.metadata.version("openvino")
+        self.version = importlib.metadata.version("openvino")
+        return lambda: list(request.infer([tensor], share_inputs=True).values())
 
 
 class Ncnn(InProcess):
     name = "ncnn"
 
-    def __init__(self, model, shared, precision, tensor):
+    def load(self, model, shared, precision, tensor):
         import ncnn
 
+        if tensor.shape[0] > 1:
+            raise NotImplementedError("one picture at a time")
         stem = self.convert(pathlib.Path(f"{shared}/onnx/{MODELS[model][2]}.onnx"), tensor.shape)
         net = ncnn.Net()
         net.opt.num_threads = 1
@@ -149,8 +177,8 @@ class Ncnn(InProcess):
                 extractor.input("in0", mat)
                 return [self.array(extractor.extract(name)[1]) for name in names]
 
-        self.run, self.precision = run, precision
         self.version = importlib.metadata.version("ncnn")
+        return run
 
     @staticmethod
     def array(mat):
@@ -181,24 +209,24 @@ class Ncnn(InProcess):
 PEERS = {"onnxruntime": OnnxRuntime, "openvino": OpenVino, "ncnn": Ncnn}
 
 
-def make_tensor(side):
+def make_tensor(side, batch):
     import numpy
 
-    return numpy.random.default_rng(1).standard_normal((1, 3, side, side), dtype=numpy.float32)
+    return numpy.random.default_rng(1).standard_normal((batch, 3, side, side), dtype=numpy.float32)
 
 
-def contenders(model, arguments):
+def contenders(model, batch, threads, arguments):
     """Everything that runs this model here; what does not is named on standard error."""
     made = []
     for runtime in arguments.only:
         for precision in ("f32", "bf16"):
             try:
                 if runtime == "spotter":
-                    one = Spotter(model, arguments.shared, precision, arguments.spotter)
+                    one = Spotter(model, arguments.shared, precision, arguments.spotter, batch, threads)
                     one.measure(0.01)
                 else:
-                    tensor = make_tensor(MODELS[model][3])
-                    one = PEERS[runtime](model, arguments.shared, precision, tensor)
+                    tensor = make_tensor(MODELS[model][3], batch)
+                    one = PEERS[runtime](model, arguments.shared, precision, tensor, threads)
                     one.run()
                 made.append(one)
             except Exception as reason:  # whatever a foreign runtime may raise
@@ -220,8 +248,8 @@ def noise(outputs, expected):
     return float(numpy.sqrt(((a - b) ** 2).mean() / (b**2).mean()))
 
 
-def compare(model, arguments):
-    runners = contenders(model, arguments)
+def compare(model, batch, threads, arguments):
+    runners = contenders(model, batch, threads, arguments)
     turns = [[] for _ in runners]
     if not runners:
         sys.exit(f"compare: nothing here runs {model}")
@@ -245,10 +273,13 @@ def compare(model, arguments):
                 "runtime": one.name,
                 "version": one.version,
                 "precision": one.precision,
-                "ms": statistics.median(times),
-                "ms_least": min(times),
-                "ms_most": max(times),
-                "turns": times,
+                "batch": batch,
+                "threads": threads,
+                "ms": statistics.median(ms for ms, _ in times),
+                "ms_least": min(ms for ms, _ in times),
+                "ms_most": max(ms for ms, _ in times),
+                "images_per_second": statistics.median(rate for _, rate in times),
+                "turns": [ms for ms, _ in times],
                 "noise": off,
             }
         )
@@ -256,16 +287,21 @@ def compare(model, arguments):
 
 
 def print_table(rows):
-    """Ratios are to spotter in the same precision: 2.00 takes twice as long."""
-    print(f"{'model':<25}{'runtime':<23}{'precision':<11}{'ms':>8}{'least':>9}{'most':>9}  ratio")
-    own = {(r["model"], r["precision"]): r["ms"] for r in rows if r["runtime"] == "spotter"}
+    """Ratios are to spotter in the same precision, batch and threads: 2.00 computes half as many."""
+
+    def setting(row):
+        return row["model"], row["precision"], row["batch"], row["threads"]
+
+    titles = f"{'batch':>6}{'threads':>8}{'ms':>8}{'least':>9}{'most':>9}{'images/s':>10}  ratio"
+    print(f"{'model':<25}{'runtime':<23}{'precision':<9}{titles}")
+    own = {setting(row): row["images_per_second"] for row in rows if row["runtime"] == "spotter"}
     for row in rows:
-        base = own.get((row["model"], row["precision"]))
-        ratio = f"{row['ms'] / base:7.2f}" if base else "      -"
+        base = own.get(setting(row))
+        ratio = f"{base / row['images_per_second']:7.2f}" if base else "      -"
         name = f"{row['runtime']} {row['version']}"
         print(
-            f"{row['model']:<25}{name:<23}{row['precision']:<11}{row['ms']:>8.2f}"
-            f"{row['ms_least']:>9.2f}{row['ms_most']:>9.2f}{ratio}"
+            f"{row['model']:<25}{name:<23}{row['precision']:<9}{row['batch']:>6}{row['threads']:>8}{row['ms']:>8.2f}"
+            f"{row['ms_least']:>9.2f}{row['ms_most']:>9.2f}{row['images_per_second']:>10.1f}{ratio}"
         )
 
 
@@ -284,19 +320,25 @@ def main():
     parser.add_argument("--shared", default=shared, help="folder with weights/ and onnx/")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--only", nargs="+", choices=names, default=names)
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8], help="pictures computed together")
+    all_threads = sorted({1, len(os.sched_getaffinity(0))})
+    parser.add_argument("--threads", nargs="+", type=int, default=all_threads, help="copies that compute at the same time")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each turn")
-    parser.add_argument("--cpu", type=int, help="the one to compute on (the last)")
+    parser.add_argument("--cpu", type=int, help="the one that a single thread computes on (the last)")
     parser.add_argument("--out", type=pathlib.Path, help="write all figures here, as JSON")
     arguments = parser.parse_args()
     if not pathlib.Path(arguments.shared, "weights").is_dir():
         sys.exit(f"compare: no weights in {arguments.shared}; name the folder with SPOT_SHARED")
-    cpu = arguments.cpu if arguments.cpu is not None else max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cpu})
+    cpus = os.sched_getaffinity(0)
+    cpu = arguments.cpu if arguments.cpu is not None else max(cpus)
     load = os.getloadavg()[0]
-    rows = [row for model in arguments.models for row in compare(model, arguments)]
+    rows = []
+    for model, threads, batch in itertools.product(arguments.models, arguments.threads, arguments.batch):
+        os.sched_setaffinity(0, {cpu} if threads == 1 else cpus)
+        rows += compare(model, batch, threads, arguments)
     print_table(rows)
-    print(f"{cpu_name()}, CPU {cpu}, 1 thread, batch 1, load {load:.1f} before")
+    print(f"{cpu_name()}, load {load:.1f} before")
     if arguments.out:
         about = {"cpu": cpu_name(), "load_before": load, "load_after": os.getloadavg()[0]}
         about.update(seconds=arguments.seconds, rounds=arguments.rounds, time=time.time())
