@@ -31,7 +31,7 @@ def helpers(server):
 
 @pytest.fixture
 def sandboxed(serve):
-    server = serve("--decode-sandbox", "--decode-workers", 1, "--limits-decode-ms", 1500)
+    server = serve("--decode-sandbox", "--decode-workers", 1, "--limits-decode-ms", 2500)
     assert len(helpers(server)) == 1
     return server
 
@@ -51,7 +51,7 @@ def test_a_sandbox_changes_no_answer(serve):
 
 
 def test_a_large_picture_passes_and_its_memory_goes_back(serve):
-    server = serve("--decode-sandbox", "--decode-workers", 1)
+    server = serve("--decode-sandbox", "--decode-workers", 1, "--limits-decode-ms", 100000)
     reply = server.post(png(6000, 5000))
     assert (reply.status, reply.json["image"]["width"]) == (200, 6000)
     shared = re.search(r"RssShmem:\s+(\d+) kB", pathlib.Path(f"/proc/{server.process.pid}/status").read_text())
@@ -90,7 +90,7 @@ def test_a_helper_that_is_stuck_is_replaced(sandboxed):
     begin = time.monotonic()
     helper, thread, replies = stopped_in_a_picture(sandboxed)
     thread.join()
-    assert 1.4 < time.monotonic() - begin < 10
+    assert 2.4 < time.monotonic() - begin < 20
     refused(sandboxed, replies, "slow")
     assert helper not in helpers(sandboxed)
 
