@@ -20,6 +20,7 @@ demo:
 
 check:
 	@tools/install-packages build test
+	@tests/docker/programs
 	@tests/check
 
 build:

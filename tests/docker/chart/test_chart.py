@@ -1,11 +1,10 @@
 """docker/helm installed by Helm into a cluster that only listens; docker/kserve as it stands.
 
-Objects of Kubernetes itself are checked against its published schemas, strictly: no unknown field. Those
-of KEDA, the Prometheus operator and KServe have no schemas to be had here, and only their parts that are
-Kubernetes' own (containers) are.
+Objects of Kubernetes itself are checked against its published schemas, strictly: no unknown field; those
+of KServe against the models in its Python package. KEDA's and the Prometheus operator's have no schemas
+to be had here.
 """
 
-import ctypes
 import json
 import os
 import pathlib
@@ -16,6 +15,8 @@ import sys
 import kubernetes_validate
 import pytest
 import yaml
+from cluster import Cluster
+from kserve_models import Models
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -48,7 +49,6 @@ def helm(kubeconfig, what):
 
 @pytest.fixture
 def install(tmp_path):
-    from cluster import Cluster
 
     cluster = Cluster()
 
@@ -111,7 +111,6 @@ def test_helm_lints_the_chart(tmp_path):
     ],
 )
 def test_wrong_values_are_refused_by_name(tmp_path, values, word):
-    from cluster import Cluster
 
     cluster = Cluster()
     try:
@@ -148,6 +147,13 @@ def test_rules_reach_the_operator_unchanged(install):
     groups = of_kind(install(FULL), "PrometheusRule")[0]["spec"]["groups"]
     files = [yaml.safe_load((ROOT / "docker/prometheus" / name).read_text()) for name in ("rules.yml", "alerts.yml")]
     assert groups == [group for file in files for group in file["groups"]]
+
+
+def test_prometheus_can_read_the_query_of_keda(install, tmp_path):
+    query = of_kind(install(FULL), "ScaledObject")[0]["spec"]["triggers"][0]["metadata"]["query"]
+    assert 'namespace="vision", service="shop-spotter"' in query
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [{"record": "r", "expr": query}]}]}))
+    subprocess.run(["promtool", "check", "rules", str(tmp_path / "rules.yml")], check=True)
 
 
 def test_selectors_find_the_pods(install):
@@ -204,3 +210,23 @@ def test_inference_services_ask_for_a_runtime_that_is_there():
         assert predictor["enableServiceLinks"] is False
     on_gpu = [s for s in services if s["spec"]["predictor"]["model"]["runtime"] == "spotter-gpu"]
     assert [s["spec"]["predictor"]["model"]["resources"]["limits"]["nvidia.com/gpu"] for s in on_gpu] == ["1"]
+
+
+KSERVE_KINDS = {"ClusterServingRuntime": "V1alpha1ClusterServingRuntime", "InferenceService": "V1beta1InferenceService"}
+
+
+def test_kserve_knows_every_field_that_is_set():
+    models = Models(os.environ["KSERVE_MODELS"])
+    for thing in kserve():
+        assert models.problems(thing, KSERVE_KINDS[thing["kind"]]) == []
+
+
+def test_a_field_that_kserve_does_not_know_is_found():
+    models = Models(os.environ["KSERVE_MODELS"])
+    thing = next(thing for thing in kserve() if thing["kind"] == "InferenceService")
+    thing["spec"]["predictor"]["model"]["protocol"] = "v2"
+    thing["spec"]["predictor"]["minReplicas"] = "2"
+    assert models.problems(thing, "V1beta1InferenceService") == [
+        ".spec.predictor.minReplicas is no int",
+        ".spec.predictor.model.protocol is unknown to V1beta1ModelSpec",
+    ]

@@ -1,5 +1,5 @@
 """What the files in docker/ say, checked with the programs that read them. A program that is not
-installed skips its tests."""
+there (tests/docker/programs, apt) skips its tests."""
 
 import importlib.util
 import os
@@ -16,9 +16,9 @@ os.environ.setdefault("SPOTTER", str(ROOT / "build/spotter"))
 
 
 def program(name):
-    path = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+    path = shutil.which(name, path=f"{ROOT}/build/docker/programs:{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if not path:
-        pytest.skip(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed; see tests/docker/programs")
     return path
 
 
