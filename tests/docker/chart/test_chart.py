@@ -64,7 +64,7 @@ def install(tmp_path):
 GPU = {"image": {"repository": "spotter", "tag": "cuda"}, "gpu": {"enabled": True, "resource": "nvidia.com/mig-1g.10gb", "runtimeClassName": "nvidia"}}
 FULL = {
     "autoscaling": {"kind": "keda"}, "serviceMonitor": {"enabled": True, "labels": {"release": "monitoring"}},
-    "prometheusRule": {"enabled": True}, "keysSecret": "keys", "modelVolume": {"persistentVolumeClaim": {"claimName": "models"}},
+    "prometheusRule": {"enabled": True}, "keysSecret": "keys", "tlsSecret": "certificate", "modelVolume": {"persistentVolumeClaim": {"claimName": "models"}},
     "networkPolicy": {"from": [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}]},
     "env": [{"name": "SPOTTER_LOG_LEVEL", "value": "warn"}], "nodeSelector": {"disk": "fast"}, "podLabels": {"a": "b"},
     "podAnnotations": {"c": "d"}, "tolerations": [{"key": "gpu", "operator": "Exists"}], "imagePullSecrets": [{"name": "pull"}],
@@ -166,12 +166,20 @@ def test_selectors_find_the_pods(install):
     assert [s["metadata"]["name"] for s in of_kind(objects, "Service") if monitor.items() <= s["metadata"]["labels"].items()] == ["shop-spotter"]
 
 
+def test_with_a_certificate_everything_asks_by_https(install):
+    objects = install(FULL)
+    container = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "SPOTTER_TLS_KEY", "value": "/etc/spotter-tls/tls.key"} in container["env"]
+    assert {container[probe]["httpGet"]["scheme"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")} == {"HTTPS"}
+    assert of_kind(objects, "ServiceMonitor")[0]["spec"]["endpoints"][0]["scheme"] == "https"
+
+
 def options():
     return set(re.findall(r"SPOTTER_[A-Z0-9_]+", (ROOT / "docs/configuration.md").read_text()))
 
 
 def test_only_options_that_exist_are_set(install):
-    environment = of_kind(install(), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["env"]
+    environment = of_kind(install(FULL), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["env"]
     files = " ".join(path.read_text() for path in (ROOT / "docker/kserve").glob("*.yaml"))
     assert {one["name"] for one in environment} | set(re.findall(r"SPOTTER_[A-Z0-9]+_?[A-Z0-9_]+", files)) <= options()
 

@@ -185,6 +185,12 @@ def test_it_is_configured_by_mounted_files_and_by_variables(run, tmp_path):
     assert '"event":"ready"' in server.log()
 
 
+def test_pictures_are_decoded_in_the_sandbox_when_asked_to(run):
+    server = run("-e", "SPOTTER_DECODE_SANDBOX=true")
+    status, reply = server.detect()
+    assert status == 200 and reply["detections"]
+
+
 def test_stopping_loses_no_request(run):
     """Eight clients ask without pause while the container gets its STOPSIGNAL. A request that the
     server took must be answered: with boxes, or with 503 while it drains."""
