@@ -67,11 +67,15 @@ static void cuda_program_free(struct spot_program *program) {
 static enum spot_status compile_parts(struct cuda_program *program, int batch_max,
                                       struct spot_error *error) {
     struct spot_cuda_device *device = device_of(program->base.device);
+    struct spot_error other;
     enum spot_status status = SPOT_OK;
     for (int i = 0; i < device->n_gpus && status == SPOT_OK; i++) {
         status = spot_cuda_program_new(&device->gpus[i], &device->settings, program->base.graph,
                                        program->precision, batch_max, &program->parts[i], error);
         program->n_parts += status == SPOT_OK;
+        if (status == SPOT_OK && spot_plan_cache_save(device->gpus[i].cache, &other) != SPOT_OK &&
+            device->warn != NULL)
+            device->warn(other.text);
     }
     return status;
 }

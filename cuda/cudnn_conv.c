@@ -499,8 +499,7 @@ static enum spot_status search(const struct spot_cudnn *cudnn, const struct spot
 
 /* ---- convolutions ---- */
 
-/* What tells one convolution from another in the cache: everything but the memory. */
-static void make_key(const struct spot_cudnn_shape *s, int batch_max, char *key, size_t size) {
+void spot_cudnn_conv_key(const struct spot_cudnn_shape *s, int batch_max, char *key, size_t size) {
     const struct spot_conv2d *a = &s->attrs;
     snprintf(key, size,
              "%s n%d %dx%dx%d/%d %dx%dx%d/%d k%dx%d s%dx%d d%dx%d p%d,%d,%d,%d g%d act%d",
@@ -522,16 +521,16 @@ enum spot_status spot_cudnn_conv_new(struct spot_cudnn *cudnn, const struct spot
     if (self == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "cuda: out of memory");
     self->n_sizes = n_sizes;
-    make_key(shape, sizes[n_sizes - 1], key, sizeof key);
+    spot_cudnn_conv_key(shape, sizes[n_sizes - 1], key, sizeof key);
     enum spot_status status = SPOT_UNSUPPORTED;
-    if (budget->cache != NULL && spot_plan_cache_find(budget->cache, key, &remembered))
+    if (spot_plan_cache_find(budget->cache, key, &remembered))
         status = plan_sizes(cudnn, shape, sizes, &remembered, budget->workspace_max, self, &other);
     if (status == SPOT_UNSUPPORTED) {
         status = search(cudnn, shape, sizes, CUDNN_HEUR_MODE_A, budget->workspace_max, self, error);
         if (status == SPOT_UNSUPPORTED)
             status = search(cudnn, shape, sizes, CUDNN_HEUR_MODE_FALLBACK, budget->workspace_max,
                             self, &other);
-        if (status == SPOT_OK && budget->cache != NULL)
+        if (status == SPOT_OK)
             spot_plan_cache_put(budget->cache, key, &self->choice);
     }
     if (status != SPOT_OK)

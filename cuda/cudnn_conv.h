@@ -57,7 +57,7 @@ struct spot_cudnn_conv;
 
 struct spot_cudnn_budget {
     size_t workspace_max;          /* bytes of one convolution at the largest batch */
-    struct spot_plan_cache *cache; /* borrowed; NULL for none */
+    struct spot_plan_cache *cache; /* borrowed */
 };
 
 /*
@@ -72,6 +72,10 @@ void spot_cudnn_conv_free(struct spot_cudnn_conv **conv);
 
 /* Bytes of workspace that every batch size gets by with. */
 size_t spot_cudnn_conv_workspace(const struct spot_cudnn_conv *conv);
+
+/* What tells one convolution from another in the cache: everything but the memory. */
+void spot_cudnn_conv_key(const struct spot_cudnn_shape *shape, int batch_max, char *key,
+                         size_t size);
 
 /* The engine, for reports: "engine 41 with 3 knobs". */
 void spot_cudnn_conv_describe(const struct spot_cudnn_conv *conv, char *text, size_t size);

@@ -132,13 +132,13 @@ static enum spot_status count_gpus(int *count, struct spot_error *error) {
     return SPOT_OK;
 }
 
-/* The cache of this GPU's plans; without a folder or when it cannot be read, none. */
-static void open_cache(struct spot_cuda_gpu *gpu, const struct spot_cuda_settings *settings) {
+/* The cache of this GPU's plans. */
+static enum spot_status open_cache(struct spot_cuda_gpu *gpu,
+                                   const struct spot_cuda_settings *settings,
+                                   struct spot_error *error) {
     char device[160];
-    struct spot_error ignored; /* only that memory is short; then plans are made anew */
     snprintf(device, sizeof device, "%s sm_%d%d", gpu->name, gpu->major, gpu->minor);
-    if (settings->plans[0] != '\0')
-        spot_plan_cache_open(settings->plans, spot_cudnn_version(), device, &gpu->cache, &ignored);
+    return spot_plan_cache_open(settings->plans, spot_cudnn_version(), device, &gpu->cache, error);
 }
 
 static enum spot_status open_gpu(int number, const struct spot_cuda_settings *settings,
@@ -159,8 +159,10 @@ static enum spot_status open_gpu(int number, const struct spot_cuda_settings *se
     status = spot_cuda_gpu_use(gpu, error);
     if (status == SPOT_OK && settings->cudnn)
         status = spot_cudnn_new(NULL, &gpu->cudnn, error);
-    if (status == SPOT_OK && settings->cudnn)
-        open_cache(gpu, settings);
+    if (status == SPOT_OK)
+        status = open_cache(gpu, settings, error);
+    if (status != SPOT_OK)
+        spot_cudnn_free(&gpu->cudnn);
     return status;
 }
 

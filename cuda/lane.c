@@ -181,10 +181,10 @@ enum spot_status spot_cuda_lane_new(struct spot_cuda_program *program, void (*wa
     enum spot_status status = make(self, error);
     if (status == SPOT_OK && program->settings->graphs && program->settings->tune)
         status = warm_up(self, error);
+    if (status == SPOT_OK) /* what comes before a capture is no part of it */
+        status = spot_cuda_status(cudaStreamSynchronize(self->stream), "a lane", error);
     if (status == SPOT_OK && program->settings->graphs)
         capture_all(self, warn);
-    if (status == SPOT_OK)
-        status = spot_cuda_status(cudaStreamSynchronize(self->stream), "a lane", error);
     if (status != SPOT_OK)
         spot_cuda_lane_free(&self);
     *lane = self;

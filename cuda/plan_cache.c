@@ -53,8 +53,10 @@ enum spot_status spot_plan_cache_open(const char *folder, size_t cudnn_version, 
     struct spot_plan_cache *self = calloc(1, sizeof *self);
     *cache = NULL;
     if (self != NULL) {
-        make_path(folder, cudnn_version, device, self->path, sizeof self->path);
-        self->root = read_file(self->path, cudnn_version, device);
+        if (folder[0] != '\0') {
+            make_path(folder, cudnn_version, device, self->path, sizeof self->path);
+            self->root = read_file(self->path, cudnn_version, device);
+        }
         if (self->root == NULL)
             self->root = json_pack("{s:I, s:s, s:{}}", "cudnn", (json_int_t)cudnn_version, "device",
                                    device, "plans");
@@ -114,7 +116,7 @@ static void make_folders(const char *path) {
 
 enum spot_status spot_plan_cache_save(struct spot_plan_cache *cache, struct spot_error *error) {
     char temporary[PATH_MAX + 24];
-    if (!cache->changed)
+    if (!cache->changed || cache->path[0] == '\0')
         return SPOT_OK;
     make_folders(cache->path);
     snprintf(temporary, sizeof temporary, "%s.%ld", cache->path, (long)getpid());

@@ -20,11 +20,15 @@
 extern "C" {
 #endif
 
-enum { SPOT_PLAN_KNOBS_MAX = 32, SPOT_PLAN_KEY_MAX = 192 };
+enum {
+    SPOT_PLAN_KNOBS_MAX = 32,
+    SPOT_PLAN_KEY_MAX = 192,
+    SPOT_PLAN_OWN = -1, /* in place of an engine: our own kernel was faster */
+};
 
 /* An engine and how its knobs are set, in cuDNN's numbers. */
 struct spot_plan {
-    int64_t engine; /* -1: our own kernel was faster */
+    int64_t engine;
     int n_knobs;
     struct {
         int64_t type, value;
@@ -33,7 +37,10 @@ struct spot_plan {
 
 struct spot_plan_cache;
 
-/* Reads the file for this device in folder; an empty cache when there is none. */
+/*
+ * Reads the file for this device in folder; an empty cache when there is none. With the folder ""
+ * nothing is read or saved.
+ */
 enum spot_status spot_plan_cache_open(const char *folder, size_t cudnn_version, const char *device,
                                       struct spot_plan_cache **cache, struct spot_error *error);
 

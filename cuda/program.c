@@ -7,6 +7,7 @@
 #include "core/ops/preprocess.h"
 #include "core/plan.h"
 #include "cuda/fault.h"
+#include "cuda/tune.h"
 
 enum { EVERY_SIZE_TO = 8, STEP = 8 }; /* batch sizes: all up to 8, then eighths of what they are */
 
@@ -275,6 +276,8 @@ static enum spot_status compile(struct spot_cuda_program *program, struct spot_e
         status = plan_memory(program, error);
     if (status == SPOT_OK)
         status = upload_weights(program, error);
+    if (status == SPOT_OK && program->settings->tune)
+        status = spot_cuda_tune(program, error);
     return status;
 }
 

@@ -91,6 +91,12 @@ struct spot_cuda_operator {
      */
     enum spot_status (*prepare)(struct spot_cuda_program *program, struct spot_cuda_step *step,
                                 struct spot_error *error);
+    /*
+     * Chooses between ways that prepare left open, by timing them on the run's memory; called
+     * once, when weights are on the GPU and programs are tuned. NULL: nothing is open.
+     */
+    enum spot_status (*tune)(struct spot_cuda_program *program, struct spot_cuda_step *step,
+                             struct spot_cuda_run *run, struct spot_error *error);
     /* Queues the work; allocates nothing. */
     enum spot_status (*launch)(const struct spot_cuda_step *step, const struct spot_cuda_run *run,
                                struct spot_error *error);

@@ -46,7 +46,7 @@ struct spot_model_entry {
         double max_delay_ms;
     } batch;
     bool reduced_decoding; /* large JPEGs are decoded at a fraction of their size */
-    int instances;         /* lanes that run batches at the same time */
+    int instances;         /* on GPUs: how often all lanes of the device are there for it */
     bool tensor_input;     /* prepared tensors are taken too, not only pictures */
 };
 

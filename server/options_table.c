@@ -199,7 +199,8 @@ const struct spot_option spot_option_table[] = {
      .initial = "1",
      .argument = "N",
      .commands = SERVES,
-     .help = "Batches of the model computed at the same time."},
+     .help = "Copies of the model on each GPU; each has two batches under way, one being "
+             "copied while the other computes."},
     {.key = "models[].tensor_input",
      .rule = SPOT_RULE_BOOL,
      .offset = MODEL(tensor_input),

@@ -131,7 +131,7 @@ static enum spot_status open_model(const struct spot_served_context *context,
         return status;
     struct spot_line_options line = {
         .batch_max = spot_model_info(*model)->batch_max,
-        .batches_max = context->batch_pays ? entry->instances : 0,
+        .batches_max = context->batch_pays ? entry->instances * context->lanes_default : 0,
         .batch_pays = context->batch_pays,
         .delay_us_max = (uint64_t)(entry->batch.max_delay_ms * 1000),
     };

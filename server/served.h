@@ -48,6 +48,7 @@ struct spot_served_context {
     struct spot_device *device;
     const char *backend;
     bool batch_pays;
+    int lanes_default; /* of the device: what one instance of a model occupies */
     struct spot_batcher *batcher;
     struct spot_metrics *metrics;
 };

@@ -75,6 +75,15 @@ static enum spot_status start_sandbox(struct spot_service *service,
     return spot_sandbox_start(&sandbox, &service->sandbox, error);
 }
 
+/* Threads at the device: as many as use it fully, for the model with the most instances. */
+static int count_lanes(const struct spot_options *options, const struct spot_device_info *info) {
+    int most = 1;
+    for (size_t i = 0; info->batch_pays && i < options->model_count; i++)
+        most = options->models[i].instances > most ? options->models[i].instances : most;
+    int lanes = options->workers > 0 ? options->workers : info->lanes_default * most;
+    return lanes > 0 ? lanes : 1;
+}
+
 /* The device and the threads. */
 static enum spot_status start_workers(struct spot_service *service,
                                       const struct spot_options *options,
@@ -83,7 +92,7 @@ static enum spot_status start_workers(struct spot_service *service,
     if (status != SPOT_OK)
         return status;
     const struct spot_device_info *info = &service->device.info;
-    int lanes = options->workers > 0 ? options->workers : info->lanes_default;
+    int lanes = count_lanes(options, info);
     int decoders = options->decode_workers > 0 ? options->decode_workers : processors();
     if (service->device.passed_over[0] != '\0')
         spot_log(SPOT_LOG_INFO, spot_event("backend_passed_over"),
@@ -93,7 +102,7 @@ static enum spot_status start_workers(struct spot_service *service,
              spot_int("workers", lanes), spot_int("decode_workers", decoders));
     spot_metrics_set_backend(service->metrics, service->device.backend);
     struct spot_batcher_options batcher = {
-        .lanes = lanes > 0 ? lanes : 1,
+        .lanes = lanes,
         .queue_us_max = (uint64_t)options->limits.queue_ms * 1000,
         .stuck_us = (uint64_t)options->limits.batch_ms * 1000,
         .died = device_died,
@@ -114,6 +123,7 @@ static enum spot_status load_models(struct spot_service *service,
         .device = service->device.device,
         .backend = service->device.backend,
         .batch_pays = service->device.info.batch_pays,
+        .lanes_default = service->device.info.lanes_default,
         .batcher = service->batcher,
         .metrics = service->metrics,
     };

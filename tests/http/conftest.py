@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("SPOTTER", str(ROOT / "build" / "spotter"))
 SAMPLE = ROOT / "docs" / "images" / "sample.jpg"
 WEIGHTS = ROOT / "models" / "weights" / "codes-nanodet-m-320.safetensors"
-PATIENCE = 30  # seconds for anything that should happen soon; sanitizers are slow
+PATIENCE = float(os.environ.get("TEST_PATIENCE", 30))  # seconds for anything that should happen soon; sanitizers are slow
 
 
 def png(width, height, colour=(120, 120, 120)):

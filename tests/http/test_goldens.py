@@ -8,7 +8,10 @@ import pytest
 from conftest import ROOT, Server
 
 SHARED = pathlib.Path(os.environ.get("SPOT_SHARED", ROOT.parent / "shared"))
-TOLERANCE = {"f32": 0.02, "bf16": 0.03}
+TOLERANCE = {"f32": 0.02, "bf16": 0.03, "f16": 0.02}
+BACKEND = os.environ.get("GOLDENS_BACKEND", "cpu")
+FLAGS = os.environ.get("GOLDENS_FLAGS", "").split()
+HALF = "f16" if BACKEND == "cuda" else "bf16"
 IOU = 0.95
 
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
@@ -70,7 +73,7 @@ def is_found(wanted, detections, tolerance):
 def lost_a_tie(wanted, detections, candidates, limit, tolerance):
     """
     Its box is there with the right score, but was suppressed by a neighbour whose score is nearer
-    than bf16's tolerance: two boxes of the dog in horse.png are 0.004 apart in f32, and rounding
+    than half precision's tolerance: two boxes of the dog in horse.png are 0.004 apart in f32, and rounding
     decides which of them suppresses the other. In f32 this does not count.
     """
     same = [one for one in candidates if is_found(wanted, [one], tolerance)]
@@ -88,16 +91,16 @@ def detector(request):
     return request.param
 
 
-@pytest.fixture(scope="module", params=["f32", "bf16"])
+@pytest.fixture(scope="module", params=["f32", HALF])
 def served(request, detector, tmp_path_factory):
-    if detector == "rfsong-779" and request.param == "bf16":
-        pytest.skip("its hundreds of faint boxes are compared in f32; tests/golden has bf16")
+    if detector == "rfsong-779" and request.param != "f32":
+        pytest.skip("its hundreds of faint boxes are compared in f32; tests/golden has the rest")
     weights = SHARED / "weights" / f"{DETECTORS[detector][0]}.safetensors"
     # a build with sanitizers on a busy machine is slow; no answer may be refused for that
-    flags = ["--model", f"{detector}={weights}", "--precision", request.param, "--limits-queue-ms", "30000"]
+    flags = ["--model", f"{detector}={weights}", "--precision", request.param, "--limits-queue-ms", "30000", *FLAGS]
     folder = tmp_path_factory.mktemp("golden")
     try:
-        server = Server(folder, *flags, backend="cpu")
+        server = Server(folder, *flags, backend=BACKEND)
     except AssertionError:
         log = "".join(path.read_text() for path in folder.glob("*.log"))
         if request.param == "bf16" and "bf16" in log and "start_failed" in log:
@@ -122,7 +125,7 @@ def test_every_stable_detection_of_the_reference_is_found(served, detector):
             if not wanted["stable"]:
                 continue
             found = is_found(wanted, answer["detections"], TOLERANCE[precision])
-            if not found and precision == "bf16":
+            if not found and precision != "f32":
                 candidates = server.post(picture, f"{query}1&max_detections=1000").json["detections"]
                 found = lost_a_tie(
                     wanted, answer["detections"], candidates, params["iou_threshold"], TOLERANCE[precision]
