@@ -96,8 +96,11 @@ class Server:
         """Requests for detection answered so, by the log: it outlives a killed process."""
         return len(re.findall(rf"event=request .*path=/detect status={status} sent=true", self.log.read_text()))
 
-    def cut_off(self):
-        return len(re.findall(r"event=request .*path=/detect .*sent=false", self.log.read_text()))
+
+def cpu_s(pid):
+    """Processor time of a process, which says more than rates do on a machine that has other work."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def haproxy(hub, folder, servers):
@@ -187,19 +190,24 @@ def test_requests_survive_what_happens_to_servers(network, tmp_path):
     assert lost + statuses.get(502, 0) <= in_flight
     assert all(server == "s1" for server, _, _ in bad), bad
     assert statuses[200] > 100 and answered[3] > 0 and answered[4] > 0
-    assert servers[1].cut_off() == 0
 
 
 def test_throughput_of_one_and_of_two(network, tmp_path):
     """Each with one lane and one decoder: two of them have two cores, as one with two lanes has."""
     hub, hosts = network
-    for count, flags in ((1, ("--workers", 1, "--decode-workers", 1)), (2, ("--workers", 1, "--decode-workers", 1)), (1, ())):
-        servers = [Server(host, i, tmp_path, *flags) for i, host in enumerate(hosts[:count], 1)]
+    one_lane = ("--workers", 1, "--decode-workers", 1)
+    for count, flags in ((1, one_lane), (2, one_lane), (1, ())):
+        servers = [Server(host, i, tmp_path, *PATIENT, *flags) for i, host in enumerate(hosts[:count], 1)]
         balancer = haproxy(hub, tmp_path, [s.address for s in servers])
+        worker = subprocess.run(["pgrep", "-P", str(balancer.pid)], capture_output=True, text=True, check=True).stdout.split()[0]
         try:
-            statuses, lost, rate, median, slowest = result(wrk(hub, tmp_path, 8, 8 * count))
+            before = [cpu_s(s.process.pid) for s in servers]
+            statuses, lost, rate, median, slowest = result(wrk(hub, tmp_path, 8, 8))
+            spent = sum(cpu_s(s.process.pid) for s in servers) - sum(before)
+            balanced = cpu_s(worker)
         finally:
             end([balancer, *(s.process for s in servers)])
         words = " ".join(map(str, flags)) or "default"
-        print(f"\nfigure: {count} instance(s), {words}: {rate:.1f} requests/s, median {median:.1f} ms, 99th percentile {slowest:.1f} ms, {statuses}", end="")
-        assert lost == 0 and set(statuses) <= {200, 503}
+        print(f"\nfigure: {count} instance(s), {words}: {rate:.1f} requests/s, median {median:.1f} ms, 99th percentile {slowest:.1f} ms, {statuses}")
+        print(f"figure:     processor time of a request: {1e3 * spent / statuses[200]:.2f} ms in spotter, {1e3 * balanced / statuses[200]:.2f} ms in HAProxy", end="")
+        assert lost == 0 and set(statuses) == {200}
