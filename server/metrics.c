@@ -14,8 +14,8 @@ enum {
 };
 
 /* Every status that the server answers with; others count as the last. */
-static const int codes[] = {200, 400, 401, 404, 405, 408, 411, 413, 415,
-                            422, 429, 431, 499, 500, 503, 504, 0};
+static const int codes[] = {200, 204, 400, 401, 404, 405, 408, 411, 413,
+                            415, 422, 429, 431, 499, 500, 503, 504, 0};
 
 static const char *const stage_names[SPOT_STAGE_COUNT] = {
     [SPOT_STAGE_RECEIVE] = "receive",

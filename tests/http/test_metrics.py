@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from conftest import png, until
 
 PICTURE = png(8, 8)
@@ -83,6 +84,43 @@ def test_detections_are_counted_by_label(serve, sample):
     for label in {one["label"] for one in found}:
         expected = sum(one["label"] == label for one in found)
         assert server.metric("spotter_detections_total", model="codes", label=label) == expected
+
+
+def test_prometheus_reads_the_metrics(serve, sample):
+    parser = pytest.importorskip("prometheus_client.parser", reason="python3-prometheus-client is not installed")
+    server = serve(backend="cpu")
+    server.post(sample)
+    server.post(b"x")
+    server.get("/nothing")
+    families = {}
+    for family in parser.text_string_to_metric_families(server.get("/metrics").body.decode()):
+        assert family.name not in families and family.documentation
+        families[family.name] = family
+    contract = {
+        "spotter_requests": ("counter", {"model", "code"}),
+        "spotter_request_duration_seconds": ("histogram", {"model"}),
+        "spotter_stage_duration_seconds": ("histogram", {"model", "stage"}),
+        "spotter_batch_size": ("histogram", {"model"}),
+        "spotter_queue_depth": ("gauge", {"model"}),
+        "spotter_queue_wait_seconds": ("histogram", {"model"}),
+        "spotter_rejected": ("counter", {"reason"}),
+        "spotter_cancelled": ("counter", set()),
+        "spotter_detections": ("counter", {"model", "label"}),
+        "spotter_device_healthy": ("gauge", {"device"}),
+        "spotter_build_info": ("gauge", {"version", "backend"}),
+    }
+    for name, (kind, labels) in contract.items():
+        assert families[name].type == kind and families[name].samples, name
+        assert all(set(one.labels) - {"le"} == labels for one in families[name].samples), name
+    samples = families["spotter_requests"].samples
+    counts = {one.labels["code"]: one.value for one in samples if one.labels["model"] == "codes"}
+    assert (counts["200"], counts["415"]) == (1, 1)
+    for family in families.values():
+        if family.type == "histogram":
+            key = lambda labels: tuple(sorted((k, v) for k, v in labels.items() if k != "le"))
+            totals = {key(s.labels): s.value for s in family.samples if s.name.endswith("_count")}
+            ends = {key(s.labels): s.value for s in family.samples if s.labels.get("le") == "+Inf"}
+            assert totals == ends and totals, family.name
 
 
 def test_metrics_can_be_switched_off(serve):
