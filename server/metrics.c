@@ -29,6 +29,7 @@ static const char *const rejection_names[SPOT_REJECTED_COUNT] = {
     [SPOT_REJECTED_QUEUE_FULL] = "queue_full", [SPOT_REJECTED_DEADLINE] = "deadline",
     [SPOT_REJECTED_MEMORY] = "memory",         [SPOT_REJECTED_TOO_LARGE] = "too_large",
     [SPOT_REJECTED_NOT_READY] = "not_ready",   [SPOT_REJECTED_SLOW] = "slow_upload",
+    [SPOT_REJECTED_KEY] = "unauthorized",      [SPOT_REJECTED_CLIENT] = "too_many_connections",
 };
 
 /* Upper ends of buckets; microseconds, or pictures. */

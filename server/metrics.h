@@ -39,6 +39,8 @@ enum spot_rejection {
     SPOT_REJECTED_TOO_LARGE,
     SPOT_REJECTED_NOT_READY, /* starting, draining, device down */
     SPOT_REJECTED_SLOW,      /* upload too slow */
+    SPOT_REJECTED_KEY,       /* missing or wrong */
+    SPOT_REJECTED_CLIENT,    /* too many connections of one address */
     SPOT_REJECTED_COUNT
 };
 

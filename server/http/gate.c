@@ -63,6 +63,8 @@ bool spot_gate_key(struct spot_exchange *exchange) {
     const char *key = key_of(exchange);
     if (key != NULL && spot_keys_match(keys, key))
         return true;
+    spot_metrics_rejected(spot_service_metrics(spot_http_service(exchange->http)),
+                          SPOT_REJECTED_KEY);
     exchange->reply.allow = NULL;
     exchange->reply.headers = key != NULL ? wrong_key_headers : no_key_headers;
     spot_reply_problem(exchange, SPOT_PROBLEM_UNAUTHORIZED, NULL, "%s",

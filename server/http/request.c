@@ -175,6 +175,8 @@ enum spot_request_next spot_request_begin(struct spot_exchange *exchange, const 
     }
     spot_gate_origin(exchange);
     if (exchange->watched->excess) {
+        spot_metrics_rejected(spot_service_metrics(spot_http_service(exchange->http)),
+                              SPOT_REJECTED_CLIENT);
         exchange->reply.closes = true;
         spot_reply_problem(exchange, SPOT_PROBLEM_TOO_MANY_CONNECTIONS, NULL, "%s",
                            spot_problem_message(SPOT_PROBLEM_TOO_MANY_CONNECTIONS));

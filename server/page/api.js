@@ -26,10 +26,28 @@ async function problemOf(response) {
     return new Problem(message, response.status, retryAfter > 0 ? retryAfter : 0);
 }
 
+let key = ""; // that the person typed, where the server asks for one; forgotten with the page
+let mayAsk = true;
+
+/** fetch with the key. Asks the person for one when the server wants it; once, when they have none. */
+async function fetchWithKey(path, options) {
+    const used = key;
+    const headers = used === "" ? options.headers : { ...options.headers, "X-API-Key": used };
+    const response = await fetch(path, { cache: "no-store", ...options, headers });
+    if (response.status !== 401)
+        return response;
+    if (used === key && mayAsk) { // else another request has asked meanwhile
+        const typed = window.prompt("This server asks for an API key:");
+        mayAsk = typed !== null;
+        key = (typed ?? "").trim();
+    }
+    return used === key ? response : fetchWithKey(path, options);
+}
+
 /** fetch, with every failure but an abort as a Problem; `read` takes what is wanted of the answer. */
 async function request(path, options, read) {
     try {
-        const response = await fetch(path, { cache: "no-store", ...options });
+        const response = await fetchWithKey(path, options);
         if (!response.ok)
             throw await problemOf(response);
         return await read(response);

@@ -82,6 +82,13 @@ def test_the_body_of_a_refused_request_is_not_waited_for(guarded):
     assert guarded.request("POST", "/detect", PICTURE, {"X-API-Key": KEY}).status == 200
 
 
+def test_refused_requests_are_counted(guarded):
+    for _ in range(3):
+        guarded.get("/models")
+    reply = guarded.request("GET", "/metrics", headers={"X-API-Key": KEY})
+    assert b'spotter_rejected_total{reason="unauthorized"} 3\n' in reply.body
+
+
 def test_keys_do_not_reach_the_log(guarded):
     guarded.request("GET", "/models", headers={"X-API-Key": KEY})
     guarded.request("GET", "/models", headers={"X-API-Key": "not-one-of-the-keys"})
