@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "server/clock.h"
+#include "server/cpus.h"
 #include "server/device.h"
 #include "server/log.h"
 
@@ -57,11 +57,6 @@ static void device_died(void *arg, const struct spot_error *error) {
         service->changed(service->arg);
 }
 
-static int processors(void) {
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 0 ? (int)count : 1;
-}
-
 /* One helper for each thread that decodes. */
 static enum spot_status start_sandbox(struct spot_service *service,
                                       const struct spot_options *options, int decoders,
@@ -80,7 +75,11 @@ static int count_lanes(const struct spot_options *options, const struct spot_dev
     int most = 1;
     for (size_t i = 0; info->batch_pays && i < options->model_count; i++)
         most = options->models[i].instances > most ? options->models[i].instances : most;
-    int lanes = options->workers > 0 ? options->workers : info->lanes_default * most;
+    if (options->workers > 0)
+        return options->workers;
+    int lanes = info->lanes_default * most, usable = spot_cpus_usable();
+    if (!info->batch_pays && lanes > usable) /* lanes are CPUs; there may be a quota of them */
+        lanes = usable;
     return lanes > 0 ? lanes : 1;
 }
 
@@ -93,7 +92,7 @@ static enum spot_status start_workers(struct spot_service *service,
         return status;
     const struct spot_device_info *info = &service->device.info;
     int lanes = count_lanes(options, info);
-    int decoders = options->decode_workers > 0 ? options->decode_workers : processors();
+    int decoders = options->decode_workers > 0 ? options->decode_workers : spot_cpus_usable();
     if (service->device.passed_over[0] != '\0')
         spot_log(SPOT_LOG_INFO, spot_event("backend_passed_over"),
                  spot_text("reason", service->device.passed_over));
