@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "models/json_text.h"
+#include "server/clock.h"
 #include "server/http/exchange.h"
 #include "server/http/infer.h"
 #include "server/http/tls.h"
@@ -196,11 +197,16 @@ void spot_reply_send_raw(const struct spot_exchange *exchange, enum spot_problem
     char *body = spot_json_write(object, JSON_COMPACT);
     struct spot_text text = {0};
     int status = problems[problem].status;
+    const char *origin = exchange->reply.allow_origin;
     spot_text_print(&text,
-                    "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nX-Request-Id: %s\r\n%s"
-                    "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                    "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nX-Request-Id: %s\r\n"
+                    "Server-Timing: total;dur=%.3f\r\nConnection: close\r\n%s",
                     status, MHD_get_reason_phrase_for((unsigned)status), exchange->request_id,
-                    status == 503 ? "Retry-After: 1\r\n" : "", body != NULL ? strlen(body) : 0,
+                    (double)(spot_clock_us() - exchange->begun_us) / 1000,
+                    status == 503 ? "Retry-After: 1\r\n" : "");
+    if (origin != NULL)
+        spot_text_print(&text, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n", origin);
+    spot_text_print(&text, "Content-Length: %zu\r\n\r\n%s", body != NULL ? strlen(body) : 0,
                     body != NULL ? body : "");
     if (!text.failed)
         write_raw(exchange, &text, socket);

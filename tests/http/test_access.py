@@ -61,6 +61,15 @@ def test_a_wrong_key_is_refused(guarded, headers):
     assert "invalid_token" in reply.headers["WWW-Authenticate"]
 
 
+def test_a_refusal_in_the_middle_of_an_upload_can_be_read_by_an_allowed_page(serve):
+    server = serve("--access-origins", PAGE, "--limits-body-bytes", "1M")
+    head = b"POST /detect HTTP/1.1\r\nHost: x\r\nOrigin: %s\r\nTransfer-Encoding: chunked\r\n\r\n" % PAGE.encode()
+    raw = server.raw(head, *[b"40000\r\n" + bytes(0x40000) + b"\r\n"] * 6)
+    assert status_of(raw) == 413
+    assert b"\r\nAccess-Control-Allow-Origin: %s\r\n" % PAGE.encode() in raw
+    assert b"\r\nServer-Timing: total;dur=" in raw
+
+
 def test_another_scheme_is_no_key(guarded):
     reply = guarded.request("GET", "/models", headers={"Authorization": f"Basic {KEY}"})
     assert reply.status == 401 and "invalid_token" not in reply.headers["WWW-Authenticate"]

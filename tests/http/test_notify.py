@@ -1,12 +1,15 @@
 """What the service manager is told: a datagram socket stands for systemd."""
 
+import configparser
+import json
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
-from conftest import png, until
+from conftest import PROGRAM, ROOT, png
 
 
 class Manager:
@@ -74,6 +77,19 @@ def test_a_watchdog_of_another_process_is_not_fed(serve, manager):
     listener.socket.settimeout(1)
     with pytest.raises(TimeoutError):
         listener.next(but=None)
+
+
+def test_the_unit_names_a_command_and_signal_that_there_are():
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str
+    unit.read(ROOT / "config" / "spotter.service")
+    service = unit["Service"]
+    words = service["ExecStart"].split()
+    flags = subprocess.run([PROGRAM, words[1], "--help"], capture_output=True, text=True, check=True).stdout
+    assert words[1] == "serve" and all(word in flags for word in words if word.startswith("--"))
+    assert service["Type"] == "notify" and "-HUP" in service["ExecReload"]
+    drain_ms = json.loads((ROOT / "config" / "spotter.json").read_text()).get("limits", {}).get("drain_ms", 30000)
+    assert int(service["TimeoutStopSec"]) * 1000 > drain_ms
 
 
 @pytest.mark.parametrize("path", ["", "relative", "/nowhere/at/all", "@", "/" + "x" * 200])
