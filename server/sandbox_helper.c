@@ -3,6 +3,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -79,14 +80,14 @@ enum spot_status spot_sandbox_confine(struct spot_error *error) {
 
 /* Pages that this process has mapped, as bytes; 0 when the system does not tell. */
 static uint64_t mapped_bytes(void) {
-    unsigned long pages = 0;
+    char text[64] = ""; /* begins with the number of pages */
     FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL)
         return 0;
-    if (fscanf(file, "%lu", &pages) != 1)
-        pages = 0;
+    if (fgets(text, sizeof text, file) == NULL)
+        text[0] = '\0';
     fclose(file);
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* No more memory than pictures of the largest size need, and no trace of them in a core file. */
