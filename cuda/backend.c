@@ -64,18 +64,30 @@ static void cuda_program_free(struct spot_program *program) {
     free(self);
 }
 
+/* Keeps the choices; says what is no failure and yet somebody should know. */
+static void settle(const struct spot_cuda_device *device, const struct spot_cuda_program *part) {
+    char text[sizeof part->why.text + 80];
+    struct spot_error error;
+    if (part->n_slow > 0 && device->warn != NULL) {
+        snprintf(text, sizeof text, "%d convolutions run on the kernel that is slow: %s",
+                 part->n_slow, part->why.text);
+        device->warn(text);
+    }
+    if (spot_plan_cache_save(part->gpu->cache, &error) != SPOT_OK && device->warn != NULL)
+        device->warn(error.text);
+}
+
 static enum spot_status compile_parts(struct cuda_program *program, int batch_max,
                                       struct spot_error *error) {
     struct spot_cuda_device *device = device_of(program->base.device);
-    struct spot_error other;
     enum spot_status status = SPOT_OK;
     for (int i = 0; i < device->n_gpus && status == SPOT_OK; i++) {
         status = spot_cuda_program_new(&device->gpus[i], &device->settings, program->base.graph,
                                        program->precision, batch_max, &program->parts[i], error);
-        program->n_parts += status == SPOT_OK;
-        if (status == SPOT_OK && spot_plan_cache_save(device->gpus[i].cache, &other) != SPOT_OK &&
-            device->warn != NULL)
-            device->warn(other.text);
+        if (status != SPOT_OK)
+            break;
+        program->n_parts++;
+        settle(device, program->parts[i]);
     }
     return status;
 }

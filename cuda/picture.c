@@ -58,7 +58,7 @@ size_t spot_cuda_picture_pack(const struct spot_preprocess *attrs,
     struct axis rows = make_axis(attrs, picture->height, settings[SPOT_SET_RESIZED_H], false);
     struct axis columns = make_axis(attrs, picture->width, settings[SPOT_SET_RESIZED_W], true);
     int sources[SPOT_PICTURE_SIDE_MAX];
-    for (int x = 0; columns.packed && x < taken(&columns); x++)
+    for (int x = 0; x < taken(&columns); x++)
         sources[x] = source_of(&columns, x);
     size_t stride = (size_t)taken(&columns) * 3;
     for (int y = 0; y < taken(&rows); y++)

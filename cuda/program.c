@@ -138,8 +138,8 @@ void *spot_cuda_program_alloc(struct spot_cuda_program *program, size_t bytes,
 void *spot_cuda_program_stage(struct spot_cuda_program *program, size_t bytes, size_t *offset,
                               struct spot_error *error) {
     size_t begin = align(program->weight_bytes), end = begin + bytes;
-    if (end > program->weight_capacity) {
-        size_t capacity = 2 * end;
+    if (program->staged == NULL || end > program->weight_capacity) {
+        size_t capacity = 2 * end + SPOT_CUDA_ALIGNMENT;
         char *grown = realloc(program->staged, capacity);
         if (grown == NULL) {
             spot_fail(error, SPOT_NO_MEMORY, "cuda: out of memory for weights");

@@ -64,6 +64,8 @@ struct spot_cuda_program {
     char *weights; /* device memory */
     size_t weight_bytes, weight_capacity;
     struct spot_arena arena;
+    int n_slow;            /* convolutions that cuDNN was meant for and has no engine for */
+    struct spot_error why; /* of the first of them */
 };
 
 /* What a step finds when it runs. */

@@ -201,8 +201,14 @@ static enum spot_status prepare(struct spot_cuda_program *program, struct spot_c
     if (cudnn && depthwise && program->settings->tune)
         return prepare_both(program, step, error);
     enum spot_status status = SPOT_UNSUPPORTED;
-    if (cudnn && !depthwise)
-        status = prepare_cudnn(program, step, error);
+    if (cudnn && !depthwise) {
+        struct spot_error why;
+        status = prepare_cudnn(program, step, &why);
+        if (status == SPOT_UNSUPPORTED && program->n_slow++ == 0)
+            program->why = why;
+        else if (status != SPOT_OK && status != SPOT_UNSUPPORTED && error != NULL)
+            *error = why;
+    }
     conv->use_cudnn = status == SPOT_OK;
     return status == SPOT_UNSUPPORTED ? prepare_own(program, step->node, &conv->own, error)
                                       : status;
