@@ -41,10 +41,9 @@ size_t spot_cuda_picture_bytes_max(const struct spot_preprocess *attrs) {
     return (size_t)attrs->width * 2 * 3 * (size_t)attrs->height * 2;
 }
 
-static void take_row(const uint8_t *row, const struct axis *columns, const int *sources,
-                     uint8_t *packed) {
-    int count = taken(columns);
-    if (!columns->packed) {
+/* sources[count]: which pixels of the row; NULL: the first ones. */
+static void take_row(const uint8_t *row, int count, const int *sources, uint8_t *packed) {
+    if (sources == NULL) {
         memcpy(packed, row, (size_t)count * 3);
         return;
     }
@@ -58,12 +57,13 @@ size_t spot_cuda_picture_pack(const struct spot_preprocess *attrs,
     struct axis rows = make_axis(attrs, picture->height, settings[SPOT_SET_RESIZED_H], false);
     struct axis columns = make_axis(attrs, picture->width, settings[SPOT_SET_RESIZED_W], true);
     int sources[SPOT_PICTURE_SIDE_MAX];
-    for (int x = 0; x < taken(&columns); x++)
+    int count = taken(&columns);
+    for (int x = 0; columns.packed && x < count; x++)
         sources[x] = source_of(&columns, x);
-    size_t stride = (size_t)taken(&columns) * 3;
+    size_t stride = (size_t)count * 3;
     for (int y = 0; y < taken(&rows); y++)
-        take_row(picture->pixels + (size_t)source_of(&rows, y) * picture->stride, &columns, sources,
-                 packed + (size_t)y * stride);
+        take_row(picture->pixels + (size_t)source_of(&rows, y) * picture->stride, count,
+                 columns.packed ? sources : NULL, packed + (size_t)y * stride);
     *out = (struct spot_cuda_picture){
         .source = {.width = picture->width, .height = picture->height, .stride = stride},
         .packed_rows = rows.packed,
