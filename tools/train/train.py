@@ -112,7 +112,7 @@ class Trainer:
     @torch.no_grad()
     def follow(self):
         """The moving average; its window grows with the steps so far."""
-        keep = min(AVERAGE, (self.step + 1) / (self.step + 30))
+        keep = min(AVERAGE, (self.step + 1) / (self.step + 10))
         mine, theirs = list(self.average.parameters()), list(self.network.parameters())
         torch._foreach_mul_(mine, keep)
         torch._foreach_add_(mine, theirs, alpha=1 - keep)
