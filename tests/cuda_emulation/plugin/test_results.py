@@ -1,0 +1,46 @@
+"""What the plug-in computes, in every order that the emulation has, with every check that it makes."""
+import re
+
+import pytest
+from emulated import PLUGIN, PROGRAM, SHARED, run
+
+ORDERS = {
+    "late": {"order": "lazy", "threads": "forward"},
+    "at once": {"order": "eager", "threads": "reverse"},
+    "by chance": {"order": "random:7", "threads": "random:7"},
+}
+
+
+def passed(result):
+    """The number of checks that passed; none failed and the emulation found nothing."""
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return int(re.search(r"(\d+) passed, 0 failed", result.stdout).group(1))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_operator_agrees_with_the_reference(order):
+    assert passed(run("selftest", "--backend", "cuda", "--only", "operators", **ORDERS[order])) > 150
+
+
+# One run of these has two pictures, a graph's input [2,C,H,W] or regions of two: the plug-in takes one a run.
+TWO_PICTURES = ("conv_dilated_3x3", "ps_roi_align_", "ps_roi_pool_")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
+def test_shared_operator_cases_agree():
+    result = run("--cases", SHARED / "goldens" / "ops", "--backend", "cuda", "--plugin", PLUGIN, "--precision", "f32",
+                 program=PROGRAM.parent / "tests" / "spotter-ops")
+    assert result.returncode in (0, 1), result.stderr[-3000:]
+    failed = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("FAIL")]
+    assert [case for case in failed if not case.startswith(TWO_PICTURES)] == []
+    assert int(re.search(r"(\d+) passed", result.stdout).group(1)) >= 84
+
+
+@pytest.mark.parametrize("order, checks", [("late", "all"), ("by chance", "bounds")])
+def test_bundled_weights_find_the_same_in_full_size(order, checks):
+    """NanoDet-m 320 in float32 and float16."""
+    result = run("selftest", "--backend", "cuda", "--only", "weights", checks=checks, **ORDERS[order])
+    assert passed(result) == 2
+    for line in result.stdout.splitlines():
+        if " f32: off by " in line:
+            assert float(re.search(r"off by (\S+),", line).group(1)) < 1e-3
