@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <random>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,11 +98,25 @@ bool comes_before_running(uint32_t id) {
 
 /* ---- running ---- */
 
+/* How often each operation ran, for EMULATED_CUDA_COUNTS. */
+static std::map<std::string, size_t> &counts = *new std::map<std::string, size_t>;
+
+__attribute__((destructor)) static void write_counts(void) {
+    const char *path = setting("EMULATED_CUDA_COUNTS", "");
+    FILE *file = *path != '\0' ? fopen(path, "w") : nullptr;
+    if (file == nullptr)
+        return;
+    for (const auto &entry : counts)
+        fprintf(file, "%zu %s\n", entry.second, entry.first.c_str());
+    fclose(file);
+}
+
 static void run(const NodePtr &node) {
     node->done = true;
     node->after.clear();
     if (dead() != cudaSuccess)
         return;
+    counts[node->operation->what]++;
     current = node.get();
     cudaError_t error = node->operation->run(node->token);
     current = nullptr;

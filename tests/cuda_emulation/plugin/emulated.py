@@ -40,5 +40,7 @@ def run(*words, program=PROGRAM, **settings):
 
 def serve(folder, *flags, weights=WEIGHTS, backend="cuda", wait=True, **settings):
     """A server whose stop() fails when the emulation found a problem."""
-    words = ["--model", f"nanodet-m-320={weights}", "--batch-max-size", 2, "--backend-settings", "tune=off,plans=off", "--limits-queue-ms", "60000", "--limits-request-ms", "100000", *flags]
+    words = ["--model", f"nanodet-m-320={weights}", "--batch-max-size", 2, "--limits-queue-ms", "60000", "--limits-request-ms", "100000", *flags]
+    if backend == "cuda":
+        words += ["--backend-settings", "tune=off,plans=off"]
     return http_servers.Server(folder, *words, backend=backend, wait=wait, variables=variables(**settings))

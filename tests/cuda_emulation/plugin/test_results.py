@@ -17,6 +17,12 @@ def passed(result):
     return int(re.search(r"(\d+) passed, 0 failed", result.stdout).group(1))
 
 
+def read_counts(path):
+    """How often each operation ran."""
+    lines = [line.split(" ", 1) for line in path.read_text().splitlines()]
+    return {name: int(count) for count, name in lines}
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_operator_agrees_with_the_reference(order):
     assert passed(run("selftest", "--backend", "cuda", "--only", "operators", **ORDERS[order])) > 150
@@ -37,10 +43,14 @@ def test_shared_operator_cases_agree():
 
 
 @pytest.mark.parametrize("order, checks", [("late", "all"), ("by chance", "bounds")])
-def test_bundled_weights_find_the_same_in_full_size(order, checks):
-    """NanoDet-m 320 in float32 and float16."""
-    result = run("selftest", "--backend", "cuda", "--only", "weights", checks=checks, **ORDERS[order])
+def test_bundled_weights_find_the_same_in_full_size(tmp_path, order, checks):
+    """NanoDet-m 320 in float32 and float16; its convolutions are cuDNN's, and it runs as a graph."""
+    result = run("selftest", "--backend", "cuda", "--only", "weights", checks=checks, counts=tmp_path / "counts",
+                 **ORDERS[order])
     assert passed(result) == 2
+    counts = read_counts(tmp_path / "counts")
+    assert counts["cudnnBackendExecute"] > 100
+    assert counts["the end of a graph"] >= 2
     for line in result.stdout.splitlines():
         if " f32: off by " in line:
             assert float(re.search(r"off by (\S+),", line).group(1)) < 1e-3

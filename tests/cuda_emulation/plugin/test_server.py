@@ -69,11 +69,14 @@ def test_two_gpus_share_the_work(expected, tmp_path):
 SIDES = ("x_min", "y_min", "x_max", "y_max")
 
 
-def is_found(one, wanted, score=0.02, pixels=4):
-    """A box of like score whose corners are near."""
-    corners = wanted["box"].values() if isinstance(wanted["box"], dict) else wanted["box"]
+def is_found(one, wanted, score=0.02, iou=0.95):
+    """A box of like score that covers the same."""
+    found = [one["box"][side] for side in SIDES]
+    common = [max(found[0], wanted["box"][0]), max(found[1], wanted["box"][1]),
+              min(found[2], wanted["box"][2]), min(found[3], wanted["box"][3])]
+    area, other, shared = (max(box[2] - box[0], 0) * max(box[3] - box[1], 0) for box in (found, wanted["box"], common))
     return (one["label"] == wanted["class_name"] and abs(one["confidence"] - wanted["score"]) <= score
-            and all(abs(one["box"][side] - value) <= pixels for side, value in zip(SIDES, corners)))
+            and shared > iou * (area + other - shared))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
