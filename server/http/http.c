@@ -109,6 +109,16 @@ void spot_http_new_id(struct spot_http *http, char *id) {
              atomic_fetch_add(&http->next_id, 1));
 }
 
+/*
+ * What the library tells of a connection must be read before it is asked again: from version 1.0 on
+ * all its answers lie in one place.
+ */
+static int socket_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info != NULL ? info->connect_fd : -1;
+}
+
 static struct spot_watched *watched_of(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -287,8 +297,7 @@ static struct spot_client client_of(struct MHD_Connection *connection) {
  */
 static struct spot_watched *new_connection(struct spot_http *http,
                                            struct MHD_Connection *connection) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int socket = socket_of(connection);
     struct spot_client client = client_of(connection);
     struct spot_settings *settings = spot_http_settings(http);
     int most = settings->options.limits.connections_per_address, connections;
@@ -296,14 +305,14 @@ static struct spot_watched *new_connection(struct spot_http *http,
     uint64_t wait_us = (uint64_t)settings->options.limits.header_timeout_ms * 1000U;
     spot_settings_release(&settings);
     struct spot_watched *watched =
-        spot_watch_add(http->watch, info->connect_fd, &client, now_us + wait_us, &connections);
+        spot_watch_add(http->watch, socket, &client, now_us + wait_us, &connections);
     if (watched == NULL || connections <= most)
         return watched;
     watched->excess = true;
     spot_watch_set(http->watch, watched, NULL, now_us + (wait_us < EXCESS_US ? wait_us : EXCESS_US),
                    SPOT_PROBLEM_INTERNAL);
     if (connections > 2 * most)
-        shutdown(info->connect_fd, SHUT_RDWR);
+        shutdown(socket, SHUT_RDWR);
     return watched;
 }
 
