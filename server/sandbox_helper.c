@@ -48,7 +48,7 @@ static const int harmless[] = {
 
 /* Adds the rules; 0 or a negative errno. */
 static int add_rules(scmp_filter_ctx filter) {
-    const struct scmp_arg_cmp is_socket = SCMP_A0(SCMP_CMP_EQ, SPOT_SANDBOX_SOCKET);
+    const struct scmp_arg_cmp is_socket = SCMP_A0(SCMP_CMP_EQ, SPOT_SANDBOX_SOCKET, 0);
     const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
     const struct scmp_arg_cmp anonymous = SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS);
     int code = 0;

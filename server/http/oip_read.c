@@ -269,7 +269,7 @@ static enum spot_status read_input(struct reading *reading, const json_t *inputs
                                    struct spot_error *error) {
     static const char *const known[] = {"name", "datatype", "shape", "data", "parameters", NULL};
     const json_t *input = json_array_get(inputs, 0);
-    struct tensor tensor = {NULL};
+    struct tensor tensor = {.spec = NULL};
     char names[64];
     int count = n_inputs(reading->limits);
     if (!json_is_array(inputs) || json_array_size(inputs) != 1 || !json_is_object(input))
