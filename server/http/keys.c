@@ -54,8 +54,13 @@ static enum spot_status read_lines(struct spot_keys *keys, FILE *file, const cha
                                    struct spot_error *error) {
     enum spot_status status = SPOT_OK;
     char line[LINE_MAX_BYTES];
-    for (int number = 1; status == SPOT_OK && fgets(line, sizeof line, file) != NULL; number++)
-        status = add_line(keys, line, path, number, error);
+    for (int number = 1; status == SPOT_OK && fgets(line, sizeof line, file) != NULL; number++) {
+        if (strchr(line, '\n') == NULL && !feof(file)) /* its rest must not be read as a key */
+            status = spot_fail(error, SPOT_INVALID, "%s: line %d: has more than %d bytes", path,
+                               number, LINE_MAX_BYTES - 2);
+        else
+            status = add_line(keys, line, path, number, error);
+    }
     explicit_bzero(line, sizeof line);
     if (status == SPOT_OK && ferror(file))
         return spot_fail(error, SPOT_IO, "%s: cannot be read", path);

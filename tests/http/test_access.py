@@ -132,6 +132,7 @@ def test_a_reload_reads_the_keys_again(serve, tmp_path):
     ([KEY, "two words are no key"], "line 2"),
     (["x" * 257], "line 1"),
     (["x" * 3000], "line 1"),
+    (["# " + "x" * 1021 + "the-rest-is-no-key"], "line 1: has more than 1022"),
     ([f"{n:016}" for n in range(1025)], "more than 1024"),
     (None, "No such file"),
 ])  # fmt: skip
