@@ -1,9 +1,38 @@
 /* Placing values in one arena so that those alive together do not overlap. */
 #include "core/plan.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+/* ---- lifetimes ---- */
+
+struct spot_plan_item *spot_plan_values(const struct spot_graph *graph, int n_steps,
+                                        struct spot_error *error) {
+    struct spot_plan_item *items = calloc((size_t)graph->n_values + 1, sizeof *items);
+    if (items == NULL) {
+        spot_fail(error, SPOT_NO_MEMORY, "plan: out of memory for %d values", graph->n_values);
+        return NULL;
+    }
+    for (int i = 0; i < graph->n_values; i++) {
+        items[i].first = n_steps;
+        items[i].last = -1;
+    }
+    for (int i = 0; i < graph->n_inputs; i++)
+        spot_plan_touch(items, graph->inputs[i], 0);
+    for (int i = 0; i < graph->n_outputs; i++)
+        spot_plan_touch(items, graph->outputs[i], n_steps);
+    return items;
+}
+
+void spot_plan_touch(struct spot_plan_item *items, const struct spot_value *value, int step) {
+    if (value == NULL || value->kind == SPOT_VALUE_CONSTANT)
+        return;
+    struct spot_plan_item *item = &items[value->index];
+    item->first = step < item->first ? step : item->first;
+    item->last = step > item->last ? step : item->last;
+}
+
+/* ---- places ---- */
 
 static int compare_size(const void *a, const void *b) {
     const struct spot_plan_item *x = *(struct spot_plan_item *const *)a;

@@ -179,38 +179,23 @@ static enum spot_status choose_kernels(struct spot_cpu_program *program, struct 
     return status;
 }
 
-static void touch(const struct spot_value *value, int step, struct spot_plan_item *items) {
-    if (value == NULL || value->kind == SPOT_VALUE_CONSTANT)
-        return;
-    struct spot_plan_item *item = &items[value->index];
-    item->first = step < item->first ? step : item->first;
-    item->last = step > item->last ? step : item->last;
-}
-
 /* Offsets of what steps write, and of inputs that are converted to maps first. */
 static enum spot_status plan_memory(struct spot_cpu_program *program, struct spot_error *error) {
     const struct spot_graph *graph = program->base.graph;
-    struct spot_plan_item *items = calloc((size_t)graph->n_values, sizeof *items);
+    struct spot_plan_item *items = spot_plan_values(graph, program->n_steps, error);
     if (items == NULL)
-        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
-    for (int i = 0; i < graph->n_values; i++) {
-        items[i].first = program->n_steps;
-        items[i].last = -1;
-    }
-    for (int i = 0; i < graph->n_inputs; i++)
-        touch(graph->inputs[i], 0, items);
+        return SPOT_NO_MEMORY;
     for (int s = 0; s < program->n_steps; s++) {
-        for (int k = 0; k < program->steps[s].n_in; k++)
-            touch(program->steps[s].in[k], s, items);
-        for (int k = 0; k < program->steps[s].n_out; k++)
-            touch(program->steps[s].out[k], s, items);
+        const struct spot_cpu_step *step = &program->steps[s];
+        for (int k = 0; k < step->n_in; k++)
+            spot_plan_touch(items, step->in[k], s);
+        for (int k = 0; k < step->n_out; k++)
+            spot_plan_touch(items, step->out[k], s);
     }
-    for (int i = 0; i < graph->n_outputs; i++)
-        touch(graph->outputs[i], program->n_steps, items);
     for (int i = 0; i < graph->n_values; i++) {
         bool own = graph->values[i]->kind == SPOT_VALUE_COMPUTED ||
                    program->layouts[i].form == SPOT_CPU_MAP;
-        if (own && items[i].last >= 0)
+        if (own && spot_plan_lives(&items[i]))
             items[i].bytes = program->layouts[i].bytes;
     }
     enum spot_status status =

@@ -210,40 +210,24 @@ static enum spot_status upload_weights(struct spot_cuda_program *program,
 
 /* ---- memory ---- */
 
-static void touch(const struct spot_value *value, int step, struct spot_plan_item *items) {
-    if (value == NULL || value->kind == SPOT_VALUE_CONSTANT)
-        return;
-    struct spot_plan_item *item = &items[value->index];
-    item->first = step < item->first ? step : item->first;
-    item->last = step > item->last ? step : item->last;
-}
-
 /* Places of all maps, and of dense values that steps compute; inputs have places of their own. */
 static enum spot_status plan_memory(struct spot_cuda_program *program, struct spot_error *error) {
     const struct spot_graph *graph = program->graph;
-    struct spot_plan_item *items = calloc((size_t)graph->n_values + 1, sizeof *items);
+    struct spot_plan_item *items = spot_plan_values(graph, program->n_steps, error);
+    size_t most = (size_t)program->sizes[program->n_sizes - 1];
     if (items == NULL)
-        return spot_fail(error, SPOT_NO_MEMORY, "cuda: out of memory");
-    for (int i = 0; i < graph->n_values; i++) {
-        items[i].first = program->n_steps;
-        items[i].last = -1;
-    }
-    for (int i = 0; i < graph->n_inputs; i++)
-        touch(graph->inputs[i], 0, items);
+        return SPOT_NO_MEMORY;
     for (int s = 0; s < program->n_steps; s++) {
         const struct spot_node *node = program->steps[s].node;
         for (int k = 0; k < node->n_in; k++)
-            touch(node->in[k], s, items);
+            spot_plan_touch(items, node->in[k], s);
         for (int k = 0; k < node->n_out; k++)
-            touch(node->out[k], s, items);
+            spot_plan_touch(items, node->out[k], s);
     }
-    for (int i = 0; i < graph->n_outputs; i++)
-        touch(graph->outputs[i], program->n_steps, items);
-    size_t most = (size_t)program->sizes[program->n_sizes - 1];
     for (int i = 0; i < graph->n_values; i++) {
         const struct spot_cuda_value *layout = &program->values[i];
         bool own = layout->form == SPOT_CUDA_MAP || graph->values[i]->kind == SPOT_VALUE_COMPUTED;
-        if (own && items[i].last >= 0)
+        if (own && spot_plan_lives(&items[i]))
             items[i].bytes = layout->bytes * most;
     }
     enum spot_status status =
