@@ -15,8 +15,8 @@ import torch
 from codes import CLASSES
 from conftest import ROOT, TRAIN, run
 from losses import CLAIMS, assign, iou, losses
-from nanodet import BINS, NanoDet, boxes_of, cells, normalised
-from weights import folded, read_safetensors, unfold, write_safetensors
+from nanodet import BINS, NanoDet, Shuffle, boxes_of, cells, normalised
+from weights import drop_norms, folded, read_safetensors, unfold, write_safetensors
 
 PROGRAM = os.environ.get("SPOTTER", str(ROOT / "build" / "spotter"))
 BUNDLED = ROOT / "models" / "weights" / "codes-nanodet-m-320.safetensors"
@@ -139,6 +139,26 @@ def test_spotter_computes_what_was_trained(tmp_path):
     assert np.abs(np.array([found["box"][k] for k in ("x_min", "y_min", "x_max", "y_max")]) - expected.numpy()).max() < 1
 
 
+def test_the_shuffle_is_that_of_the_paper_and_so_is_its_gradient():
+    torch.manual_seed(5)
+    halves = [torch.randn(2, 6, 3, 4, dtype=torch.float64).contiguous(memory_format=torch.channels_last).requires_grad_()
+              for _ in range(2)]
+    shuffled = torch.stack(halves, 2).flatten(1, 2)  # channels of left and right in turn
+    got = Shuffle.apply(*halves)
+    assert (torch.cat(got, 1) == shuffled).all()
+    assert all(half.is_contiguous(memory_format=torch.channels_last) for half in got)
+    assert torch.autograd.gradcheck(Shuffle.apply, halves)
+
+
+def test_a_network_without_norms_computes_the_same():
+    network, x = lively(), torch.randn(2, 3, 96, 96)
+    with torch.no_grad():
+        want = network(x)
+        drop_norms(network)
+        assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+        assert torch.allclose(network(x), want, rtol=1e-4, atol=1e-4)
+
+
 def test_an_exported_network_can_be_trained_on(tmp_path):
     network = lively()
     write_safetensors(tmp_path / "w.safetensors", folded(network), {"a": "b"})
@@ -181,6 +201,15 @@ def test_training_goes_on_where_it_was_stopped(made, tmp_path):
     starts = json.loads((out / "settings.json").read_text())
     assert len(starts) == 2 and starts[0]["init sha256"] and starts[0]["versions"]["torch"] == torch.__version__
     assert read_safetensors(out / "model.safetensors")[1]["classes"].split("\n") == CLASSES
+
+
+def test_an_exported_network_is_trained_on_without_norms(made, tmp_path):
+    run("train.py", made / "data", tmp_path / "run", "--init", BUNDLED, "--steps", 2, "--sides", "64:1", "--batch", 2,
+        "--without-norms")
+    before, after = (read_safetensors(path)[0] for path in (BUNDLED, tmp_path / "run" / "model.safetensors"))
+    assert after.keys() == before.keys()
+    changed = [np.abs(after[name] - before[name]).max() for name in before]
+    assert 0 < max(changed) < 0.05  # two steps of a rate that warms up
 
 
 def torch_step(out: pathlib.Path):

@@ -20,9 +20,8 @@ import cv2
 import numpy as np
 
 from codes import CLASSES
-from scene import CODES_MAX, Sources, compose
+from scene import CODES_MAX, SIDE, Sources, compose
 
-SIDE = 352
 EVAL_SIZES = [(640, 480), (480, 640), (512, 512), (800, 600), (416, 416)]
 
 sources = None

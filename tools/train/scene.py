@@ -1,7 +1,8 @@
 """Composes a picture: background, patterns, codes seen by a pinhole camera, then light, lens, sensor and JPEG.
 
 Codes keep apart from each other; some leave the frame, their box ends there. What nobody could tell as a code, with
-modules far below a pixel or blurred away, is not made.
+modules far below a pixel or blurred away, is not made. That is judged in the pixels that a detector gets to see, which scales
+pictures down to its input: limits are in pixels of a picture whose longer side is SIDE.
 """
 import json
 import math
@@ -16,10 +17,12 @@ from surfaces import colour, noise, package, paper, pattern, write
 
 CLASS_SHARES = [0.21, 0.20, 0.17, 0.18, 0.24]
 CODES_MAX = 4
-SHORTEST = 24            # pixels of the longer side of a code
+SIDE = 352
+SHORTEST = 24            # of the longer side of a code
+NARROWEST = 7            # of its other side
 VISIBLE_MIN = 0.6        # share of a code inside the frame
 MODULE_MIN = {LINEAR: 0.4, PDF417: 0.4}
-MATRIX_MODULE_MIN = 0.8  # pixels
+MATRIX_MODULE_MIN = 0.8
 
 
 class Sources:
@@ -85,6 +88,7 @@ class Scene:
     def __init__(self, r, sources, width, height):
         self.r, self.sources, self.width, self.height = r, sources, width, height
         self.boxes = []
+        self.unit = max(width, height) / SIDE  # pixels here for one of the limits
         self.module = 4.0  # pixels of the finest code, which limits the blur
 
     def photo(self, width, height):
@@ -154,7 +158,7 @@ class Scene:
         code = r.choice(self.sources.codes[label])
         across = max(code["box"][2] - code["box"][0], code["box"][3] - code["box"][1])
         module = length * code["module"] / across
-        patch = sticker(r, code, length) if module > MODULE_MIN.get(label, MATRIX_MODULE_MIN) else None
+        patch = sticker(r, code, length) if module > MODULE_MIN.get(label, MATRIX_MODULE_MIN) * self.unit else None
         if patch is None:
             return False
         picture, alpha, outline = patch
@@ -164,7 +168,7 @@ class Scene:
         if depth.min() < 0.2 * distance:
             return False
         low, size = points.min(0), np.ptp(points, 0)
-        if size.max() < SHORTEST or size.min() < 0.12 * size.max() or size.min() < 7:
+        if size.max() < SHORTEST * self.unit or size.min() < max(0.12 * size.max(), NARROWEST * self.unit):
             return False
         corner = self.position(size, r.random() < 0.12)
         seen = in_frame(points + corner - low, self.width, self.height)
@@ -207,9 +211,9 @@ class Scene:
         for _ in range(count):
             for _ in range(12):
                 if r.random() < 0.6:
-                    length = math.exp(r.uniform(math.log(28), math.log(longest)))
+                    length = math.exp(r.uniform(math.log(28 * self.unit), math.log(longest)))
                 else:
-                    length = r.uniform(60, longest)
+                    length = r.uniform(60 * self.unit, longest)
                 if self.add_code(length):
                     break
         return self.develop(), self.boxes

@@ -29,7 +29,7 @@ from codes import CLASSES
 from losses import losses
 from nanodet import NanoDet, cells, normalised
 from shards import Loader, Shards
-from weights import folded, unfold, write_safetensors
+from weights import drop_norms, folded, unfold, write_safetensors
 
 LOG_EVERY = 25
 WARM_UP = 100
@@ -59,6 +59,8 @@ class Trainer:
         self.args, self.rank = args, rank
         torch.manual_seed(args.seed)
         self.network = NanoDet(len(CLASSES)).to(memory_format=torch.channels_last)
+        if args.without_norms:
+            drop_norms(self.network)
         self.step = self.seen = 0
         self.seconds = 0.0
         matrices = [p for p in self.network.parameters() if p.ndim > 1]
@@ -202,6 +204,8 @@ def main():
     parser.add_argument("--init", type=pathlib.Path, help="warm-up of warm_up.py (.pt) or an exported model")
     parser.add_argument("--steps", type=int, default=40000)
     parser.add_argument("--sides", type=sides, default=sides("192:0.4,256:0.75,320:1"), help="input side up to a share")
+    parser.add_argument("--without-norms", action="store_true",
+                        help="batch norms stay folded into the convolutions: faster, to end the training of an exported model")
     parser.add_argument("--decay-from", type=float, default=0.5, help="share where the learning rate starts to fall")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--weight-decay", type=float, default=0.05)

@@ -37,15 +37,29 @@ def read_safetensors(path):
     return tensors, metadata
 
 
-def norm_of(network, name):
-    """The batch norm behind the convolution of this name: the next in a sequence, or its partner in a head."""
+def norm_place(network, name):
+    """The module that holds the batch norm behind the convolution of this name, and its name there: the next in a sequence,
+    or the partner in a head."""
     parent, last = name.rsplit(".", 1)
-    partner = {"depthwise": "dwnorm", "pointwise": "pwnorm"}.get(last) or str(int(last) + 1)
-    return network.get_submodule(f"{parent}.{partner}")
+    return network.get_submodule(parent), {"depthwise": "dwnorm", "pointwise": "pwnorm"}.get(last) or str(int(last) + 1)
+
+
+def norm_of(network, name):
+    return getattr(*norm_place(network, name))
 
 
 def convolutions(network):
     return [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+
+
+def with_norm(network, name, conv):
+    """Weight and bias, float64, of a convolution with its batch norm in it."""
+    weight = conv.weight.double()
+    if conv.bias is not None:
+        return weight, conv.bias.double()
+    norm = norm_of(network, name)
+    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + EPSILON)
+    return weight * scale[:, None, None, None], norm.bias.double() - norm.running_mean.double() * scale
 
 
 @torch.no_grad()
@@ -53,15 +67,21 @@ def folded(network):
     """<conv>.weight and <conv>.bias of every convolution with its batch norm in it, float16."""
     out = {}
     for name, conv in convolutions(network):
-        weight, bias = conv.weight.double(), conv.bias
-        if bias is None:
-            norm = norm_of(network, name)
-            scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + EPSILON)
-            weight = weight * scale[:, None, None, None]
-            bias = norm.bias.double() - norm.running_mean.double() * scale
+        weight, bias = with_norm(network, name, conv)
         out[f"{name}.weight"] = weight.contiguous().numpy().astype("<f2")
-        out[f"{name}.bias"] = bias.double().numpy().astype("<f2")
+        out[f"{name}.bias"] = bias.numpy().astype("<f2")
     return out
+
+
+@torch.no_grad()
+def drop_norms(network):
+    """Puts every batch norm into its convolution for good; the network then learns without any."""
+    for name, conv in convolutions(network):
+        if conv.bias is None:
+            weight, bias = with_norm(network, name, conv)
+            conv.weight.copy_(weight)
+            conv.bias = nn.Parameter(bias.float())
+            setattr(*norm_place(network, name), nn.Identity())
 
 
 @torch.no_grad()
