@@ -1,4 +1,10 @@
-/* Activations on vectors, for kernels that end in one; the scalar meaning is spot_activate. */
+/*
+ * Activations on vectors, for kernels that end in one; the scalar meaning is spot_activate.
+ *
+ * Written a second time, as are boxes, regions and taps in the other headers here, and not shared
+ * with core/: the references there judge the kernels, and a slip in what both use would be seen by
+ * neither. Their cases compare the two to the last bit (tests/cuda_emulation/source/cases).
+ */
 #ifndef SPOT_CUDA_ACTIVATION_CUH
 #define SPOT_CUDA_ACTIVATION_CUH
 

@@ -20,9 +20,11 @@ static __device__ struct gfl_offer<T> find_offer(const struct spot_cuda_gfl_deco
                                                  int slot) {
     int classes = p.attrs.classes, prior = p.attrs.all_classes ? slot / classes : slot;
     struct gfl_offer<T> offer;
-    offer.cell = spot_find_cell(p.level, p.n_levels, prior);
-    offer.logits = spot_pixel<const T>(p.level[offer.cell.level], n, offer.cell.y, offer.cell.x);
-    offer.class_id = p.attrs.all_classes ? slot % classes : spot_best_class(offer.logits, classes);
+    offer.cell = spot_find_cell(p.levels, prior);
+    offer.logits =
+        spot_pixel<const T>(p.levels.map[offer.cell.level], n, offer.cell.y, offer.cell.x);
+    offer.class_id =
+        p.attrs.all_classes ? slot % classes : spot_best_class(offer.logits, 0, classes);
     return offer;
 }
 
@@ -66,7 +68,7 @@ static __global__ void __launch_bounds__(SPOT_THREADS)
     int slot = spot_item(), n = (int)blockIdx.y;
     if (slot >= t.topk.slots)
         return;
-    const float *s = t.p.settings + (size_t)n * SPOT_SETTINGS;
+    const float *s = spot_settings_of(t.p.base.settings, n);
     struct gfl_offer<T> offer = find_offer<T>(t.p, n, slot);
     float score = spot_sigmoid(spot_get(offer.logits + offer.class_id));
     uint32_t key = SPOT_TOPK_NONE;
@@ -75,40 +77,37 @@ static __global__ void __launch_bounds__(SPOT_THREADS)
         decode_box(t.p, s, offer, box);
         key = spot_topk_offer(box, score);
     }
-    t.topk.keys[(size_t)n * (size_t)t.topk.slots + (size_t)slot] = key;
+    spot_topk_keys(t.topk, n)[slot] = key;
 }
 
 template <typename T>
 static __global__ void __launch_bounds__(SPOT_THREADS)
     gfl_rows(const __grid_constant__ struct gfl_task t) {
-    int i = spot_item(), n = (int)blockIdx.y;
-    struct spot_topk_rank mine = spot_topk_rank(t.topk, n, i);
-    if (i >= t.topk.capacity)
+    int n = (int)blockIdx.y;
+    struct spot_topk_row row;
+    if (!spot_topk_find_row(t.topk, t.p.base.candidates, n, &row))
         return;
-    float *row = spot_topk_row(t.topk, t.p.candidates, n, mine.rank);
-    if (!mine.used) {
-        spot_topk_empty(row);
-        return;
-    }
     float box[4];
-    struct gfl_offer<T> offer = find_offer<T>(t.p, n, spot_topk_slot(mine.pick));
-    decode_box(t.p, t.p.settings + (size_t)n * SPOT_SETTINGS, offer, box);
-    spot_topk_write(row, box, spot_topk_pick_score(mine.pick), offer.class_id);
+    struct gfl_offer<T> offer = find_offer<T>(t.p, n, row.slot);
+    decode_box(t.p, spot_settings_of(t.p.base.settings, n), offer, box);
+    spot_topk_fill(row, box, offer.class_id);
 }
 
-int spot_cuda_gfl_decode_slots(const struct spot_cuda_gfl_decode *p) {
-    int priors = spot_level_cells(p->level, p->n_levels);
+static int count_slots(const struct spot_cuda_gfl_decode *p) {
+    int priors = spot_level_cells(&p->levels);
     return p->attrs.all_classes ? priors * p->attrs.classes : priors;
 }
 
+size_t spot_cuda_gfl_decode_bytes(const struct spot_cuda_gfl_decode *p) {
+    return spot_cuda_topk_bytes(p->levels.map[0].pictures, count_slots(p), p->attrs.max_candidates);
+}
+
 cudaError_t spot_cuda_gfl_decode(const struct spot_cuda_gfl_decode *p, cudaStream_t stream) {
-    if (p->n_levels > SPOT_GFL_LEVELS_MAX || !spot_levels_valid(p->level, p->n_levels) ||
-        p->settings == NULL || p->candidates == NULL || p->scratch == NULL)
+    if (!spot_decoder_valid(&p->base) || !spot_levels_valid(&p->levels, SPOT_GFL_LEVELS_MAX))
         return cudaErrorInvalidValue;
-    int slots = spot_cuda_gfl_decode_slots(p);
-    struct gfl_task task = {
-        *p, spot_cuda_topk_in(p->scratch, p->level[0].pictures, slots, p->attrs.max_candidates)};
-    bool half = p->level[0].dtype == SPOT_F16;
-    return spot_topk_run(half ? gfl_score<__half> : gfl_score<float>, slots,
+    struct gfl_task task = {*p, spot_cuda_topk_in(p->base.scratch, p->levels.map[0].pictures,
+                                                  count_slots(p), p->attrs.max_candidates)};
+    bool half = p->levels.map[0].dtype == SPOT_F16;
+    return spot_topk_run(half ? gfl_score<__half> : gfl_score<float>, task.topk.slots,
                          half ? gfl_rows<__half> : gfl_rows<float>, &task.topk, stream, task);
 }

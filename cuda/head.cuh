@@ -9,17 +9,25 @@ static __device__ inline float spot_sigmoid(float x) {
 }
 
 /*
- * The class with the highest logit, the lowest on a tie; logits are neighbours. A NaN never wins,
- * but in the first place it is never beaten.
+ * The class with the highest logit, the lowest on a tie; the logits begin `first` elements into a
+ * pixel. A NaN never wins, but in the first place it is never beaten. Loads whole vectors: pixels
+ * begin and end at 16 bytes.
  */
-template <typename T> static __device__ inline int spot_best_class(const T *logits, int classes) {
+template <typename T>
+static __device__ inline int spot_best_class(const T *pixel, int first, int classes) {
+    constexpr int lanes = spot_lanes<T>;
     int best = 0;
-    float highest = spot_get(logits);
-    for (int c = 1; c < classes; c++) {
-        float logit = spot_get(logits + c);
-        if (logit > highest) {
-            highest = logit;
-            best = c;
+    float highest = spot_get(pixel + first);
+    for (int at = first / lanes * lanes; at < first + classes; at += lanes) {
+        float logit[lanes];
+        spot_load(pixel + at, logit);
+#pragma unroll
+        for (int l = 0; l < lanes; l++) {
+            int c = at + l - first;
+            if (c > 0 && c < classes && logit[l] > highest) {
+                highest = logit[l];
+                best = c;
+            }
         }
     }
     return best;
@@ -30,31 +38,32 @@ struct spot_cell {
     int level, y, x;
 };
 
-static inline int spot_level_cells(const struct spot_cuda_map *level, int n_levels) {
+static inline int spot_level_cells(const struct spot_cuda_levels *levels) {
     int cells = 0;
-    for (int i = 0; i < n_levels; i++)
-        cells += level[i].height * level[i].width;
+    for (int i = 0; i < levels->count; i++)
+        cells += levels->map[i].height * levels->map[i].width;
     return cells;
 }
 
-static __device__ inline struct spot_cell spot_find_cell(const struct spot_cuda_map *level,
-                                                         int n_levels, int number) {
+static __device__ inline struct spot_cell spot_find_cell(const struct spot_cuda_levels &levels,
+                                                         int number) {
     int i = 0;
-    while (i < n_levels - 1 && number >= level[i].height * level[i].width) {
-        number -= level[i].height * level[i].width;
+    while (i < levels.count - 1 && number >= levels.map[i].height * levels.map[i].width) {
+        number -= levels.map[i].height * levels.map[i].width;
         i++;
     }
-    struct spot_cell cell = {i, number / level[i].width, number % level[i].width};
+    int width = levels.map[i].width;
+    struct spot_cell cell = {i, number / width, number % width};
     return cell;
 }
 
 /* Whether all levels are valid, of one type and for as many pictures; for launchers. */
-static inline bool spot_levels_valid(const struct spot_cuda_map *level, int n_levels) {
-    for (int i = 0; i < n_levels; i++)
-        if (!spot_map_valid(&level[i]) || level[i].dtype != level[0].dtype ||
-            level[i].pictures != level[0].pictures)
+static inline bool spot_levels_valid(const struct spot_cuda_levels *levels, int count_max) {
+    for (int i = 0; i < levels->count && i < count_max; i++)
+        if (!spot_map_valid(&levels->map[i]) || levels->map[i].dtype != levels->map[0].dtype ||
+            levels->map[i].pictures != levels->map[0].pictures)
             return false;
-    return n_levels >= 1;
+    return levels->count >= 1 && levels->count <= count_max;
 }
 
 #endif

@@ -235,54 +235,53 @@ cudaError_t spot_cuda_topk(const struct spot_cuda_topk *params, cudaStream_t str
 size_t spot_cuda_topk_bytes(int pictures, int slots, int capacity);
 struct spot_cuda_topk spot_cuda_topk_in(void *scratch, int pictures, int slots, int capacity);
 
-/*
- * Decoders fill candidates [N,max_candidates,SPOT_CAND_FIELDS] and need scratch memory of
- * spot_cuda_topk_bytes(N, spot_cuda_<op>_slots(params), max_candidates), aligned to 16.
- */
-struct spot_cuda_gfl_decode {
-    struct spot_gfl_decode attrs;
-    int n_levels;
-    struct spot_cuda_map level[SPOT_GFL_LEVELS_MAX];
+/* What all decoders have. */
+struct spot_cuda_decoder {
     const float *settings; /* [N,SPOT_SETTINGS] */
-    float *candidates;
-    void *scratch;
+    float *candidates;     /* [N,max_candidates,SPOT_CAND_FIELDS] out */
+    void *scratch;         /* spot_cuda_<op>_bytes(params), aligned to 16 */
 };
-int spot_cuda_gfl_decode_slots(const struct spot_cuda_gfl_decode *params);
+
+/* The maps of a head, from the finest level to the coarsest. */
+enum { SPOT_CUDA_LEVELS_MAX = SPOT_SSD_LEVELS_MAX }; /* no head has more */
+struct spot_cuda_levels {
+    int count;
+    struct spot_cuda_map map[SPOT_CUDA_LEVELS_MAX];
+};
+
+struct spot_cuda_gfl_decode {
+    struct spot_cuda_decoder base;
+    struct spot_gfl_decode attrs;
+    struct spot_cuda_levels levels;
+};
+size_t spot_cuda_gfl_decode_bytes(const struct spot_cuda_gfl_decode *params);
 cudaError_t spot_cuda_gfl_decode(const struct spot_cuda_gfl_decode *params, cudaStream_t stream);
 
 struct spot_cuda_yolo_decode {
+    struct spot_cuda_decoder base;
     struct spot_yolo_decode attrs;
-    int n_levels;
-    struct spot_cuda_map level[SPOT_YOLO_LEVELS_MAX];
-    const float *settings;
-    float *candidates;
-    void *scratch;
+    struct spot_cuda_levels levels;
 };
-int spot_cuda_yolo_decode_slots(const struct spot_cuda_yolo_decode *params);
+size_t spot_cuda_yolo_decode_bytes(const struct spot_cuda_yolo_decode *params);
 cudaError_t spot_cuda_yolo_decode(const struct spot_cuda_yolo_decode *params, cudaStream_t stream);
 
 struct spot_cuda_ssd_decode {
+    struct spot_cuda_decoder base;
     struct spot_ssd_decode attrs;
-    int n_levels;
-    struct spot_cuda_map loc[SPOT_SSD_LEVELS_MAX], conf[SPOT_SSD_LEVELS_MAX];
+    struct spot_cuda_levels loc, conf;
     const float *priors; /* [P,4] */
-    const float *settings;
-    float *candidates;
-    void *scratch;
 };
-int spot_cuda_ssd_decode_slots(const struct spot_cuda_ssd_decode *params);
+size_t spot_cuda_ssd_decode_bytes(const struct spot_cuda_ssd_decode *params);
 cudaError_t spot_cuda_ssd_decode(const struct spot_cuda_ssd_decode *params, cudaStream_t stream);
 
 struct spot_cuda_rcnn_decode {
+    struct spot_cuda_decoder base;
     struct spot_rcnn_decode attrs;
     int pictures;
-    const float *settings;                      /* [N,SPOT_SETTINGS] */
     const float *rois;                          /* [R,SPOT_ROI_FIELDS], R / N of each picture */
     struct spot_cuda_map probabilities, deltas; /* [R,C], [R,4*K] */
-    float *candidates;
-    void *scratch;
 };
-int spot_cuda_rcnn_decode_slots(const struct spot_cuda_rcnn_decode *params);
+size_t spot_cuda_rcnn_decode_bytes(const struct spot_cuda_rcnn_decode *params);
 cudaError_t spot_cuda_rcnn_decode(const struct spot_cuda_rcnn_decode *params, cudaStream_t stream);
 
 enum { SPOT_CUDA_SUPPRESS_MAX = 1 << 16 }; /* rows of a picture that go through suppression */

@@ -69,32 +69,26 @@ static __global__ void __launch_bounds__(SPOT_THREADS)
     int slot = spot_item(), n = (int)blockIdx.y;
     if (slot >= t.topk.slots)
         return;
-    const float *s = t.p.settings + (size_t)n * SPOT_SETTINGS;
+    const float *s = spot_settings_of(t.p.settings, n);
     struct anchor_place at = find_place(t, slot);
     float box[4];
     decode_box<T>(t, s, n, at, box);
     uint32_t key = SPOT_TOPK_NONE;
     if (!(t.p.attrs.min_size > 0) || is_large_enough(box, t.p.attrs.min_size, s))
         key = spot_topk_offer(box, find_margin<T>(t, n, at));
-    t.topk.keys[(size_t)n * (size_t)t.topk.slots + (size_t)slot] = key;
+    spot_topk_keys(t.topk, n)[slot] = key;
 }
 
 template <typename T>
 static __global__ void __launch_bounds__(SPOT_THREADS)
     proposals_rows(const __grid_constant__ struct proposals_task t) {
-    int i = spot_item(), n = (int)blockIdx.y;
-    struct spot_topk_rank mine = spot_topk_rank(t.topk, n, i);
-    if (i >= t.topk.capacity)
+    int n = (int)blockIdx.y;
+    struct spot_topk_row row;
+    if (!spot_topk_find_row(t.topk, t.rows, n, &row))
         return;
-    float *row = spot_topk_row(t.topk, t.rows, n, mine.rank);
-    if (!mine.used) {
-        spot_topk_empty(row);
-        return;
-    }
     float box[4];
-    int slot = spot_topk_slot(mine.pick);
-    decode_box<T>(t, t.p.settings + (size_t)n * SPOT_SETTINGS, n, find_place(t, slot), box);
-    spot_topk_write(row, box, spot_topk_pick_score(mine.pick), slot);
+    decode_box<T>(t, spot_settings_of(t.p.settings, n), n, find_place(t, row.slot), box);
+    spot_topk_fill(row, box, row.slot);
 }
 
 static __global__ void __launch_bounds__(SPOT_THREADS)

@@ -27,7 +27,7 @@ static __device__ struct rcnn_place find_place(const struct rcnn_task &t, int n,
     place.region = (size_t)n * (size_t)t.regions + (size_t)(slot % t.regions);
     place.class_id = slot / t.regions + 1;
     place.roi = t.p.rois + place.region * SPOT_ROI_FIELDS;
-    place.settings = t.p.settings + (size_t)n * SPOT_SETTINGS;
+    place.settings = spot_settings_of(t.p.base.settings, n);
     return place;
 }
 
@@ -66,47 +66,50 @@ static __global__ void __launch_bounds__(SPOT_THREADS)
         decode_box<T>(t, place, box);
         key = spot_topk_offer(box, score);
     }
-    t.topk.keys[(size_t)n * (size_t)t.topk.slots + (size_t)slot] = key;
+    spot_topk_keys(t.topk, n)[slot] = key;
 }
 
 template <typename T>
 static __global__ void __launch_bounds__(SPOT_THREADS)
     rcnn_rows(const __grid_constant__ struct rcnn_task t) {
-    int i = spot_item(), n = (int)blockIdx.y;
-    struct spot_topk_rank mine = spot_topk_rank(t.topk, n, i);
-    if (i >= t.topk.capacity)
+    int n = (int)blockIdx.y;
+    struct spot_topk_row row;
+    if (!spot_topk_find_row(t.topk, t.p.base.candidates, n, &row))
         return;
-    float *row = spot_topk_row(t.topk, t.p.candidates, n, mine.rank);
-    if (!mine.used) {
-        spot_topk_empty(row);
-        return;
-    }
     float box[4];
-    struct rcnn_place place = find_place(t, n, spot_topk_slot(mine.pick));
+    struct rcnn_place place = find_place(t, n, row.slot);
     decode_box<T>(t, place, box);
-    spot_topk_write(row, box, spot_topk_pick_score(mine.pick), place.class_id - 1);
+    spot_topk_fill(row, box, place.class_id - 1);
 }
 
-int spot_cuda_rcnn_decode_slots(const struct spot_cuda_rcnn_decode *p) {
-    return p->probabilities.pictures / p->pictures * (p->probabilities.channels - 1);
+static int count_regions(const struct spot_cuda_rcnn_decode *p) {
+    return p->probabilities.pictures / p->pictures;
+}
+
+static int count_slots(const struct spot_cuda_rcnn_decode *p) {
+    return count_regions(p) * (p->probabilities.channels - 1);
+}
+
+size_t spot_cuda_rcnn_decode_bytes(const struct spot_cuda_rcnn_decode *p) {
+    return spot_cuda_topk_bytes(p->pictures, count_slots(p), p->attrs.max_candidates);
 }
 
 static bool valid(const struct spot_cuda_rcnn_decode *p) {
     const struct spot_cuda_map *classes = &p->probabilities;
-    return spot_maps_match(classes, &p->deltas) && classes->height == 1 && classes->width == 1 &&
+    return spot_decoder_valid(&p->base) && p->rois != NULL &&
+           spot_maps_match(classes, &p->deltas) && classes->height == 1 && classes->width == 1 &&
            p->pictures >= 1 && classes->pictures % p->pictures == 0 && classes->channels >= 2 &&
-           (p->deltas.channels == 8 || p->deltas.channels == 4 * classes->channels) &&
-           p->settings != NULL && p->rois != NULL && p->candidates != NULL && p->scratch != NULL;
+           (p->deltas.channels == 8 || p->deltas.channels == 4 * classes->channels);
 }
 
 cudaError_t spot_cuda_rcnn_decode(const struct spot_cuda_rcnn_decode *p, cudaStream_t stream) {
     if (!valid(p))
         return cudaErrorInvalidValue;
-    int slots = spot_cuda_rcnn_decode_slots(p);
     struct rcnn_task task = {
-        *p, spot_cuda_topk_in(p->scratch, p->pictures, slots, p->attrs.max_candidates),
-        p->probabilities.pictures / p->pictures, p->probabilities.channels, p->deltas.channels / 4};
+        *p,
+        spot_cuda_topk_in(p->base.scratch, p->pictures, count_slots(p), p->attrs.max_candidates),
+        count_regions(p), p->probabilities.channels, p->deltas.channels / 4};
     bool half = p->probabilities.dtype == SPOT_F16;
-    return spot_topk_run(half ? rcnn_score<__half> : rcnn_score<float>, slots,
+    return spot_topk_run(half ? rcnn_score<__half> : rcnn_score<float>, task.topk.slots,
                          half ? rcnn_rows<__half> : rcnn_rows<float>, &task.topk, stream, task);
 }

@@ -25,17 +25,17 @@ static __device__ struct prior<T> find_prior(const struct spot_cuda_ssd_decode &
     struct prior<T> prior = {
         p.priors + (size_t)number *PRIOR_NUMBERS, NULL, NULL
     };
-    int level = 0, in_cell = p.loc[0].channels / PRIOR_NUMBERS;
-    while (level < p.n_levels - 1 && number >= p.loc[level].height * p.loc[level].width * in_cell) {
-        number -= p.loc[level].height * p.loc[level].width * in_cell;
+    int level = 0, in_cell = p.loc.map[0].channels / PRIOR_NUMBERS;
+    while (level < p.loc.count - 1 &&
+           number >= p.loc.map[level].height * p.loc.map[level].width * in_cell) {
+        number -= p.loc.map[level].height * p.loc.map[level].width * in_cell;
         level++;
-        in_cell = p.loc[level].channels / PRIOR_NUMBERS;
+        in_cell = p.loc.map[level].channels / PRIOR_NUMBERS;
     }
-    int cell = number / in_cell, a = number % in_cell, width = p.loc[level].width;
-    prior.loc =
-        spot_pixel<const T>(p.loc[level], n, cell / width, cell % width) + a * PRIOR_NUMBERS;
-    prior.logits = spot_pixel<const T>(p.conf[level], n, cell / width, cell % width) +
-                   a * (p.attrs.classes + 1);
+    int cell = number / in_cell, a = number % in_cell, width = p.loc.map[level].width;
+    int y = cell / width, x = cell % width;
+    prior.loc = spot_pixel<const T>(p.loc.map[level], n, y, x) + a * PRIOR_NUMBERS;
+    prior.logits = spot_pixel<const T>(p.conf.map[level], n, y, x) + a * (p.attrs.classes + 1);
     return prior;
 }
 
@@ -65,9 +65,8 @@ static __global__ void __launch_bounds__(SPOT_THREADS, SPOT_NO_SPILL)
     int number = spot_item(), n = (int)blockIdx.y, classes = t.p.attrs.classes;
     if (number >= t.topk.slots / classes)
         return;
-    const float *s = t.p.settings + (size_t)n * SPOT_SETTINGS;
-    uint32_t *keys =
-        t.topk.keys + (size_t)n * (size_t)t.topk.slots + (size_t)number * (size_t)classes;
+    const float *s = spot_settings_of(t.p.base.settings, n);
+    uint32_t *keys = spot_topk_keys(t.topk, n) + (size_t)number * (size_t)classes;
     struct prior<T> prior = find_prior<T>(t.p, n, number);
     float box[4], max = spot_get(prior.logits), sum = 0;
     decode_box(t.p, s, prior, box);
@@ -85,51 +84,50 @@ static __global__ void __launch_bounds__(SPOT_THREADS, SPOT_NO_SPILL)
 template <typename T>
 static __global__ void __launch_bounds__(SPOT_THREADS)
     ssd_rows(const __grid_constant__ struct ssd_task t) {
-    int i = spot_item(), n = (int)blockIdx.y, classes = t.p.attrs.classes;
-    struct spot_topk_rank mine = spot_topk_rank(t.topk, n, i);
-    if (i >= t.topk.capacity)
+    int n = (int)blockIdx.y, classes = t.p.attrs.classes;
+    struct spot_topk_row row;
+    if (!spot_topk_find_row(t.topk, t.p.base.candidates, n, &row))
         return;
-    float *row = spot_topk_row(t.topk, t.p.candidates, n, mine.rank);
-    if (!mine.used) {
-        spot_topk_empty(row);
-        return;
-    }
     float box[4];
-    int slot = spot_topk_slot(mine.pick);
-    struct prior<T> prior = find_prior<T>(t.p, n, slot / classes);
-    decode_box(t.p, t.p.settings + (size_t)n * SPOT_SETTINGS, prior, box);
-    spot_topk_write(row, box, spot_topk_pick_score(mine.pick), slot % classes);
+    struct prior<T> prior = find_prior<T>(t.p, n, row.slot / classes);
+    decode_box(t.p, spot_settings_of(t.p.base.settings, n), prior, box);
+    spot_topk_fill(row, box, row.slot % classes);
 }
 
-static int count_priors(const struct spot_cuda_ssd_decode *p) {
+static int count_priors(const struct spot_cuda_levels *loc) {
     int priors = 0;
-    for (int i = 0; i < p->n_levels; i++)
-        priors += p->loc[i].height * p->loc[i].width * (p->loc[i].channels / PRIOR_NUMBERS);
+    for (int i = 0; i < loc->count; i++)
+        priors += loc->map[i].height * loc->map[i].width * (loc->map[i].channels / PRIOR_NUMBERS);
     return priors;
 }
 
-int spot_cuda_ssd_decode_slots(const struct spot_cuda_ssd_decode *p) {
-    return count_priors(p) * p->attrs.classes;
+size_t spot_cuda_ssd_decode_bytes(const struct spot_cuda_ssd_decode *p) {
+    return spot_cuda_topk_bytes(p->loc.map[0].pictures, count_priors(&p->loc) * p->attrs.classes,
+                                p->attrs.max_candidates);
 }
 
 static bool valid(const struct spot_cuda_ssd_decode *p) {
-    if (p->n_levels > SPOT_SSD_LEVELS_MAX || !spot_levels_valid(p->loc, p->n_levels) ||
-        !spot_levels_valid(p->conf, p->n_levels))
+    if (!spot_decoder_valid(&p->base) || p->priors == NULL || p->loc.count != p->conf.count ||
+        !spot_levels_valid(&p->loc, SPOT_SSD_LEVELS_MAX) ||
+        !spot_levels_valid(&p->conf, SPOT_SSD_LEVELS_MAX))
         return false;
-    for (int i = 0; i < p->n_levels; i++)
-        if (!spot_maps_match(&p->loc[i], &p->conf[i]) || p->loc[i].channels % PRIOR_NUMBERS != 0 ||
-            p->conf[i].channels != p->loc[i].channels / PRIOR_NUMBERS * (p->attrs.classes + 1))
+    for (int i = 0; i < p->loc.count; i++) {
+        const struct spot_cuda_map *loc = &p->loc.map[i], *conf = &p->conf.map[i];
+        if (!spot_maps_match(loc, conf) || loc->channels % PRIOR_NUMBERS != 0 ||
+            conf->channels != loc->channels / PRIOR_NUMBERS * (p->attrs.classes + 1))
             return false;
-    return p->priors != NULL && p->settings != NULL && p->candidates != NULL && p->scratch != NULL;
+    }
+    return true;
 }
 
 cudaError_t spot_cuda_ssd_decode(const struct spot_cuda_ssd_decode *p, cudaStream_t stream) {
     if (!valid(p))
         return cudaErrorInvalidValue;
-    struct ssd_task task = {*p, spot_cuda_topk_in(p->scratch, p->loc[0].pictures,
-                                                  spot_cuda_ssd_decode_slots(p),
-                                                  p->attrs.max_candidates)};
-    bool half = p->loc[0].dtype == SPOT_F16;
-    return spot_topk_run(half ? ssd_score<__half> : ssd_score<float>, count_priors(p),
+    int priors = count_priors(&p->loc);
+    struct ssd_task task = {*p,
+                            spot_cuda_topk_in(p->base.scratch, p->loc.map[0].pictures,
+                                              priors * p->attrs.classes, p->attrs.max_candidates)};
+    bool half = p->loc.map[0].dtype == SPOT_F16;
+    return spot_topk_run(half ? ssd_score<__half> : ssd_score<float>, priors,
                          half ? ssd_rows<__half> : ssd_rows<float>, &task.topk, stream, task);
 }

@@ -1,28 +1,35 @@
 /* Operators that end a detector: decoding of heads to candidates, and suppression. */
 #include "cuda/program.h"
 
-enum { SETTINGS };
+enum { SETTINGS }; /* the first input of each decoder */
 
-/* Scratch memory of a decoder for the largest batch. */
-static size_t decoder_scratch(const struct spot_cuda_program *program, int slots, int capacity) {
-    return spot_cuda_topk_bytes(spot_cuda_dry_run(program).pictures, slots, capacity);
+static struct spot_cuda_decoder decoder_of(const struct spot_cuda_step *step,
+                                           const struct spot_cuda_run *run) {
+    return (struct spot_cuda_decoder){
+        .settings = spot_cuda_data_of(run, step->node->in[SETTINGS]),
+        .candidates = spot_cuda_data_of(run, step->node->out[0]),
+        .scratch = run->scratch,
+    };
+}
+
+/* A head's maps: every stride-th input of the node from the first one on. */
+static struct spot_cuda_levels levels_of(const struct spot_cuda_step *step,
+                                         const struct spot_cuda_run *run, int first, int stride) {
+    struct spot_cuda_levels levels = {.count = 0};
+    for (int k = first; k < step->node->n_in; k += stride)
+        levels.map[levels.count++] = spot_cuda_map_of(run, step->node->in[k]);
+    return levels;
 }
 
 /* ---- gfl_decode ---- */
 
 static struct spot_cuda_gfl_decode gfl_params(const struct spot_cuda_step *step,
                                               const struct spot_cuda_run *run) {
-    const struct spot_node *node = step->node;
-    struct spot_cuda_gfl_decode params = {
-        .attrs = *(struct spot_gfl_decode *)node->attrs,
-        .n_levels = node->n_in - 1,
-        .settings = spot_cuda_data_of(run, node->in[SETTINGS]),
-        .candidates = spot_cuda_data_of(run, node->out[0]),
-        .scratch = run->scratch,
+    return (struct spot_cuda_gfl_decode){
+        .base = decoder_of(step, run),
+        .attrs = *(struct spot_gfl_decode *)step->node->attrs,
+        .levels = levels_of(step, run, SETTINGS + 1, 1),
     };
-    for (int i = 0; i < params.n_levels; i++)
-        params.level[i] = spot_cuda_map_of(run, node->in[1 + i]);
-    return params;
 }
 
 static enum spot_status prepare_gfl(struct spot_cuda_program *program, struct spot_cuda_step *step,
@@ -30,8 +37,7 @@ static enum spot_status prepare_gfl(struct spot_cuda_program *program, struct sp
     struct spot_cuda_run dry = spot_cuda_dry_run(program);
     struct spot_cuda_gfl_decode params = gfl_params(step, &dry);
     (void)error;
-    step->scratch_bytes =
-        decoder_scratch(program, spot_cuda_gfl_decode_slots(&params), params.attrs.max_candidates);
+    step->scratch_bytes = spot_cuda_gfl_decode_bytes(&params);
     return SPOT_OK;
 }
 
@@ -53,17 +59,11 @@ const struct spot_cuda_operator spot_cuda_operator_gfl_decode = {
 
 static struct spot_cuda_yolo_decode yolo_params(const struct spot_cuda_step *step,
                                                 const struct spot_cuda_run *run) {
-    const struct spot_node *node = step->node;
-    struct spot_cuda_yolo_decode params = {
-        .attrs = *(struct spot_yolo_decode *)node->attrs,
-        .n_levels = node->n_in - 1,
-        .settings = spot_cuda_data_of(run, node->in[SETTINGS]),
-        .candidates = spot_cuda_data_of(run, node->out[0]),
-        .scratch = run->scratch,
+    return (struct spot_cuda_yolo_decode){
+        .base = decoder_of(step, run),
+        .attrs = *(struct spot_yolo_decode *)step->node->attrs,
+        .levels = levels_of(step, run, SETTINGS + 1, 1),
     };
-    for (int i = 0; i < params.n_levels; i++)
-        params.level[i] = spot_cuda_map_of(run, node->in[1 + i]);
-    return params;
 }
 
 static enum spot_status prepare_yolo(struct spot_cuda_program *program, struct spot_cuda_step *step,
@@ -71,8 +71,7 @@ static enum spot_status prepare_yolo(struct spot_cuda_program *program, struct s
     struct spot_cuda_run dry = spot_cuda_dry_run(program);
     struct spot_cuda_yolo_decode params = yolo_params(step, &dry);
     (void)error;
-    step->scratch_bytes =
-        decoder_scratch(program, spot_cuda_yolo_decode_slots(&params), params.attrs.max_candidates);
+    step->scratch_bytes = spot_cuda_yolo_decode_bytes(&params);
     return SPOT_OK;
 }
 
@@ -92,24 +91,17 @@ const struct spot_cuda_operator spot_cuda_operator_yolo_decode = {
 
 /* ---- ssd_decode ---- */
 
-enum { PRIORS = 1, FIRST_LEVEL };
+enum { PRIORS = 1, LOC, CONF, SSD_STRIDE = 2 }; /* then the next level's loc and conf */
 
 static struct spot_cuda_ssd_decode ssd_params(const struct spot_cuda_step *step,
                                               const struct spot_cuda_run *run) {
-    const struct spot_node *node = step->node;
-    struct spot_cuda_ssd_decode params = {
-        .attrs = *(struct spot_ssd_decode *)node->attrs,
-        .n_levels = (node->n_in - FIRST_LEVEL) / 2,
-        .priors = spot_cuda_data_of(run, node->in[PRIORS]),
-        .settings = spot_cuda_data_of(run, node->in[SETTINGS]),
-        .candidates = spot_cuda_data_of(run, node->out[0]),
-        .scratch = run->scratch,
+    return (struct spot_cuda_ssd_decode){
+        .base = decoder_of(step, run),
+        .attrs = *(struct spot_ssd_decode *)step->node->attrs,
+        .loc = levels_of(step, run, LOC, SSD_STRIDE),
+        .conf = levels_of(step, run, CONF, SSD_STRIDE),
+        .priors = spot_cuda_data_of(run, step->node->in[PRIORS]),
     };
-    for (int i = 0; i < params.n_levels; i++) {
-        params.loc[i] = spot_cuda_map_of(run, node->in[FIRST_LEVEL + 2 * i]);
-        params.conf[i] = spot_cuda_map_of(run, node->in[FIRST_LEVEL + 2 * i + 1]);
-    }
-    return params;
 }
 
 static enum spot_status prepare_ssd(struct spot_cuda_program *program, struct spot_cuda_step *step,
@@ -117,8 +109,7 @@ static enum spot_status prepare_ssd(struct spot_cuda_program *program, struct sp
     struct spot_cuda_run dry = spot_cuda_dry_run(program);
     struct spot_cuda_ssd_decode params = ssd_params(step, &dry);
     (void)error;
-    step->scratch_bytes =
-        decoder_scratch(program, spot_cuda_ssd_decode_slots(&params), params.attrs.max_candidates);
+    step->scratch_bytes = spot_cuda_ssd_decode_bytes(&params);
     return SPOT_OK;
 }
 
@@ -142,16 +133,13 @@ enum { ROIS = 1, PROBABILITIES, DELTAS };
 
 static struct spot_cuda_rcnn_decode rcnn_params(const struct spot_cuda_step *step,
                                                 const struct spot_cuda_run *run) {
-    const struct spot_node *node = step->node;
     return (struct spot_cuda_rcnn_decode){
-        .attrs = *(struct spot_rcnn_decode *)node->attrs,
+        .base = decoder_of(step, run),
+        .attrs = *(struct spot_rcnn_decode *)step->node->attrs,
         .pictures = run->pictures,
-        .settings = spot_cuda_data_of(run, node->in[SETTINGS]),
-        .rois = spot_cuda_data_of(run, node->in[ROIS]),
-        .probabilities = spot_cuda_map_of(run, node->in[PROBABILITIES]),
-        .deltas = spot_cuda_map_of(run, node->in[DELTAS]),
-        .candidates = spot_cuda_data_of(run, node->out[0]),
-        .scratch = run->scratch,
+        .rois = spot_cuda_data_of(run, step->node->in[ROIS]),
+        .probabilities = spot_cuda_map_of(run, step->node->in[PROBABILITIES]),
+        .deltas = spot_cuda_map_of(run, step->node->in[DELTAS]),
     };
 }
 
@@ -160,8 +148,7 @@ static enum spot_status prepare_rcnn(struct spot_cuda_program *program, struct s
     struct spot_cuda_run dry = spot_cuda_dry_run(program);
     struct spot_cuda_rcnn_decode params = rcnn_params(step, &dry);
     (void)error;
-    step->scratch_bytes =
-        decoder_scratch(program, spot_cuda_rcnn_decode_slots(&params), params.attrs.max_candidates);
+    step->scratch_bytes = spot_cuda_rcnn_decode_bytes(&params);
     return SPOT_OK;
 }
 

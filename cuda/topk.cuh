@@ -43,8 +43,9 @@ static __device__ inline int spot_topk_slot(uint64_t pick) {
     return (int)~(uint32_t)pick;
 }
 
-static __device__ inline float spot_topk_pick_score(uint64_t pick) {
-    return spot_topk_score((uint32_t)(pick >> 32));
+/* The keys of picture `n`, by slot. */
+static __device__ inline uint32_t *spot_topk_keys(const struct spot_cuda_topk &topk, int n) {
+    return topk.keys + (size_t)n * (size_t)topk.slots;
 }
 
 /* One pick of the list of picture `n`, and its place in the sorted list. */
@@ -80,26 +81,49 @@ static __device__ inline struct spot_topk_rank spot_topk_rank(const struct spot_
     return found;
 }
 
-/* The row of rank `rank` among the candidates of picture `n`; and what it may hold. */
-static __device__ inline float *spot_topk_row(const struct spot_cuda_topk &topk, float *candidates,
-                                              int n, int rank) {
-    return candidates +
-           ((size_t)n * (size_t)topk.capacity + (size_t)rank) * (size_t)SPOT_CAND_FIELDS;
+/* A row that a thread has to fill. */
+struct spot_topk_row {
+    float *fields; /* [SPOT_CAND_FIELDS] */
+    int slot;      /* which offer belongs there */
+    float score;
+};
+
+/*
+ * The row of this thread's item among the `rows` of picture `n`, which go by rank. False when there
+ * is nothing to fill: the item is past the end, or its row has no pick and is made empty here.
+ * Every thread of a block must call it, with the same n.
+ */
+static __device__ inline bool spot_topk_find_row(const struct spot_cuda_topk &topk, float *rows,
+                                                 int n, struct spot_topk_row *row) {
+    int i = spot_item();
+    struct spot_topk_rank mine = spot_topk_rank(topk, n, i);
+    if (i >= topk.capacity)
+        return false;
+    row->fields = rows + ((size_t)n * (size_t)topk.capacity + (size_t)mine.rank) * SPOT_CAND_FIELDS;
+    row->slot = spot_topk_slot(mine.pick);
+    row->score = spot_topk_score((uint32_t)(mine.pick >> 32));
+    for (int k = 0; k < SPOT_CAND_FIELDS && !mine.used; k++)
+        row->fields[k] = -1;
+    return mine.used;
 }
 
-static __device__ inline void spot_topk_write(float *row, const float (&box)[4], float score,
-                                              int class_id) {
+static __device__ inline void spot_topk_fill(const struct spot_topk_row &row, const float (&box)[4],
+                                             int class_id) {
 #pragma unroll
     for (int k = 0; k < 4; k++)
-        row[k] = box[k];
-    row[SPOT_CAND_SCORE] = score;
-    row[SPOT_CAND_CLASS] = (float)class_id;
+        row.fields[k] = box[k];
+    row.fields[SPOT_CAND_SCORE] = row.score;
+    row.fields[SPOT_CAND_CLASS] = (float)class_id;
 }
 
-static __device__ inline void spot_topk_empty(float *row) {
-#pragma unroll
-    for (int k = 0; k < SPOT_CAND_FIELDS; k++)
-        row[k] = -1;
+/* The settings row of picture `n`. */
+static __device__ inline const float *spot_settings_of(const float *settings, int n) {
+    return settings + (size_t)n * SPOT_SETTINGS;
+}
+
+/* Whether a decoder has what it needs beside its heads; for launchers. */
+static inline bool spot_decoder_valid(const struct spot_cuda_decoder *decoder) {
+    return decoder->settings != NULL && decoder->candidates != NULL && decoder->scratch != NULL;
 }
 
 /* Queues a `score` kernel: blockIdx.x counts items of a picture (spot_item), blockIdx.y pictures.

@@ -13,7 +13,8 @@ enum { COLUMN_X, COLUMN_Y, COLUMN_W, COLUMN_H, COLUMN_OBJECTNESS, COLUMN_CLASSES
 
 /* What a slot stands for. */
 template <typename T> struct yolo_offer {
-    const T *columns; /* of its prior */
+    const T *pixel; /* of its cell */
+    int first;      /* of its prior's columns in it */
     int level, anchor, y, x;
     int class_id;
 };
@@ -27,34 +28,36 @@ template <typename T>
 static __device__ struct yolo_offer<T> find_offer(const struct spot_cuda_yolo_decode &p, int n,
                                                   int slot) {
     struct yolo_offer<T> offer = {
-        NULL, 0, 0, 0, 0, slot % class_count(p)
+        NULL, 0, 0, 0, 0, 0, slot % class_count(p)
     };
     int prior = slot / class_count(p), anchors = p.attrs.anchors;
-    while (offer.level < p.n_levels - 1) {
-        int priors = p.level[offer.level].height * p.level[offer.level].width * anchors;
+    while (offer.level < p.levels.count - 1) {
+        const struct spot_cuda_map &map = p.levels.map[offer.level];
+        int priors = map.height * map.width * anchors;
         if (prior < priors)
             break;
         prior -= priors;
         offer.level++;
     }
-    const struct spot_cuda_map &map = p.level[offer.level];
+    const struct spot_cuda_map &map = p.levels.map[offer.level];
     offer.x = prior % map.width;
     offer.y = prior / map.width % map.height;
     offer.anchor = prior / map.width / map.height;
-    offer.columns = spot_pixel<const T>(map, n, offer.y, offer.x) +
-                    offer.anchor * (COLUMN_CLASSES + p.attrs.classes);
+    offer.pixel = spot_pixel<const T>(map, n, offer.y, offer.x);
+    offer.first = offer.anchor * (COLUMN_CLASSES + p.attrs.classes);
     return offer;
 }
 
 template <typename T>
 static __device__ int find_class(const struct spot_cuda_yolo_decode &p,
                                  const struct yolo_offer<T> &offer) {
-    return p.attrs.all_classes ? offer.class_id
-                               : spot_best_class(offer.columns + COLUMN_CLASSES, p.attrs.classes);
+    return p.attrs.all_classes
+               ? offer.class_id
+               : spot_best_class(offer.pixel, offer.first + COLUMN_CLASSES, p.attrs.classes);
 }
 
 template <typename T> static __device__ float column(const struct yolo_offer<T> &offer, int j) {
-    return spot_sigmoid(spot_get(offer.columns + j));
+    return spot_sigmoid(spot_get(offer.pixel + offer.first + j));
 }
 
 static __device__ float side(float t, float anchor) {
@@ -104,41 +107,38 @@ static __global__ void __launch_bounds__(SPOT_THREADS)
     int slot = spot_item(), n = (int)blockIdx.y;
     if (slot >= t.topk.slots)
         return;
-    const float *s = t.p.settings + (size_t)n * SPOT_SETTINGS;
-    t.topk.keys[(size_t)n * (size_t)t.topk.slots + (size_t)slot] = find_key<T>(t.p, s, n, slot);
+    const float *s = spot_settings_of(t.p.base.settings, n);
+    spot_topk_keys(t.topk, n)[slot] = find_key<T>(t.p, s, n, slot);
 }
 
 template <typename T>
 static __global__ void __launch_bounds__(SPOT_THREADS)
     yolo_rows(const __grid_constant__ struct yolo_task t) {
-    int i = spot_item(), n = (int)blockIdx.y;
-    struct spot_topk_rank mine = spot_topk_rank(t.topk, n, i);
-    if (i >= t.topk.capacity)
+    int n = (int)blockIdx.y;
+    struct spot_topk_row row;
+    if (!spot_topk_find_row(t.topk, t.p.base.candidates, n, &row))
         return;
-    float *row = spot_topk_row(t.topk, t.p.candidates, n, mine.rank);
-    if (!mine.used) {
-        spot_topk_empty(row);
-        return;
-    }
     float box[4];
-    struct yolo_offer<T> offer = find_offer<T>(t.p, n, spot_topk_slot(mine.pick));
-    decode_box(t.p, t.p.settings + (size_t)n * SPOT_SETTINGS, offer, box);
-    spot_topk_write(row, box, spot_topk_pick_score(mine.pick), find_class(t.p, offer));
+    struct yolo_offer<T> offer = find_offer<T>(t.p, n, row.slot);
+    decode_box(t.p, spot_settings_of(t.p.base.settings, n), offer, box);
+    spot_topk_fill(row, box, find_class(t.p, offer));
 }
 
-int spot_cuda_yolo_decode_slots(const struct spot_cuda_yolo_decode *p) {
-    int priors = spot_level_cells(p->level, p->n_levels) * p->attrs.anchors;
+static int count_slots(const struct spot_cuda_yolo_decode *p) {
+    int priors = spot_level_cells(&p->levels) * p->attrs.anchors;
     return p->attrs.all_classes ? priors * p->attrs.classes : priors;
 }
 
+size_t spot_cuda_yolo_decode_bytes(const struct spot_cuda_yolo_decode *p) {
+    return spot_cuda_topk_bytes(p->levels.map[0].pictures, count_slots(p), p->attrs.max_candidates);
+}
+
 cudaError_t spot_cuda_yolo_decode(const struct spot_cuda_yolo_decode *p, cudaStream_t stream) {
-    if (p->n_levels > SPOT_YOLO_LEVELS_MAX || !spot_levels_valid(p->level, p->n_levels) ||
-        p->settings == NULL || p->candidates == NULL || p->scratch == NULL)
+    if (!spot_decoder_valid(&p->base) || !spot_levels_valid(&p->levels, SPOT_YOLO_LEVELS_MAX))
         return cudaErrorInvalidValue;
-    int slots = spot_cuda_yolo_decode_slots(p);
-    struct yolo_task task = {
-        *p, spot_cuda_topk_in(p->scratch, p->level[0].pictures, slots, p->attrs.max_candidates)};
-    bool half = p->level[0].dtype == SPOT_F16;
-    return spot_topk_run(half ? yolo_score<__half> : yolo_score<float>, slots,
+    struct yolo_task task = {*p, spot_cuda_topk_in(p->base.scratch, p->levels.map[0].pictures,
+                                                   count_slots(p), p->attrs.max_candidates)};
+    bool half = p->levels.map[0].dtype == SPOT_F16;
+    return spot_topk_run(half ? yolo_score<__half> : yolo_score<float>, task.topk.slots,
                          half ? yolo_rows<__half> : yolo_rows<float>, &task.topk, stream, task);
 }

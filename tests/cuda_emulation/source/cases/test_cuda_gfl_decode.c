@@ -15,19 +15,17 @@ static void check(enum spot_dtype dtype, const struct spot_gfl_decode *attrs, fl
     kernel_begin(&t, dtype, "gfl_decode, %d classes, best %d at %g%s", attrs->classes,
                  attrs->max_candidates, (double)confidence,
                  attrs->all_classes ? ", all classes" : "");
-    struct spot_cuda_gfl_decode params = {.attrs = *attrs, .n_levels = LEVELS};
+    struct spot_cuda_gfl_decode params = {.attrs = *attrs, .levels.count = LEVELS};
     struct spot_tensor in[1 + LEVELS] = {make_settings(&t, PICTURES, confidence)}, out;
     for (int i = 0; i < LEVELS; i++) {
         int channels = attrs->classes + 4 * attrs->bins;
         in[1 + i] = make_head(&t, spot_shape4(PICTURES, channels, sides[i][0], sides[i][1]), -4, 4);
-        params.level[i] = kernel_map(&t, &in[1 + i]);
+        params.levels.map[i] = kernel_map(&t, &in[1 + i]);
     }
     kernel_reference(&t, &spot_op_gfl_decode, attrs, in, 1 + LEVELS, &out, 1);
-    params.settings = kernel_floats(&t, &in[0]);
-    params.candidates = kernel_out(&t, &out, KERNEL_EXACT);
-    params.scratch =
-        kernel_scratch(&t, spot_cuda_topk_bytes(PICTURES, spot_cuda_gfl_decode_slots(&params),
-                                                attrs->max_candidates));
+    params.base.settings = kernel_floats(&t, &in[0]);
+    params.base.candidates = kernel_out(&t, &out, KERNEL_EXACT);
+    params.base.scratch = kernel_scratch(&t, spot_cuda_gfl_decode_bytes(&params));
     kernel_check(&t, launch, &params);
     kernel_end(&t);
 }

@@ -33,14 +33,12 @@ static void check(enum spot_dtype dtype, const struct spot_rcnn_decode *attrs, i
     kernel_reference(&t, &spot_op_rcnn_decode, attrs, in, 4, &out, 1);
     struct spot_cuda_rcnn_decode params = {.attrs = *attrs,
                                            .pictures = PICTURES,
-                                           .settings = kernel_floats(&t, &in[0]),
+                                           .base.settings = kernel_floats(&t, &in[0]),
                                            .rois = kernel_floats(&t, &in[1]),
                                            .probabilities = kernel_map(&t, &in[2]),
                                            .deltas = kernel_map(&t, &in[3]),
-                                           .candidates = kernel_out(&t, &out, KERNEL_EXACT)};
-    params.scratch =
-        kernel_scratch(&t, spot_cuda_topk_bytes(PICTURES, spot_cuda_rcnn_decode_slots(&params),
-                                                attrs->max_candidates));
+                                           .base.candidates = kernel_out(&t, &out, KERNEL_EXACT)};
+    params.base.scratch = kernel_scratch(&t, spot_cuda_rcnn_decode_bytes(&params));
     kernel_check(&t, launch, &params);
     kernel_end(&t);
 }

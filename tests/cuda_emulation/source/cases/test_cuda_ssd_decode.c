@@ -13,7 +13,8 @@ static void check(enum spot_dtype dtype, const struct spot_ssd_decode *attrs, fl
     struct kernel_test t;
     kernel_begin(&t, dtype, "ssd_decode, %d classes, best %d at %g", attrs->classes,
                  attrs->max_candidates, (double)confidence);
-    struct spot_cuda_ssd_decode params = {.attrs = *attrs, .n_levels = LEVELS};
+    struct spot_cuda_ssd_decode params = {
+        .attrs = *attrs, .loc.count = LEVELS, .conf.count = LEVELS};
     struct spot_tensor in[2 + 2 * LEVELS] = {make_settings(&t, PICTURES, confidence)}, out;
     in[1] = kernel_tensor(&t, spot_shape2(PRIORS, 4));
     test_fill(&t.random, in[1].data, 4 * PRIORS, 0.1F, 0.9F);
@@ -23,16 +24,14 @@ static void check(enum spot_dtype dtype, const struct spot_ssd_decode *attrs, fl
         in[2 + 2 * i] = make_head(&t, shape, -2, 2);
         shape.dim[1] = (attrs->classes + 1) * levels[i].in_cell;
         in[3 + 2 * i] = make_head(&t, shape, -2, 2);
-        params.loc[i] = kernel_map(&t, &in[2 + 2 * i]);
-        params.conf[i] = kernel_map(&t, &in[3 + 2 * i]);
+        params.loc.map[i] = kernel_map(&t, &in[2 + 2 * i]);
+        params.conf.map[i] = kernel_map(&t, &in[3 + 2 * i]);
     }
     kernel_reference(&t, &spot_op_ssd_decode, attrs, in, 2 + 2 * LEVELS, &out, 1);
-    params.settings = kernel_floats(&t, &in[0]);
+    params.base.settings = kernel_floats(&t, &in[0]);
     params.priors = kernel_floats(&t, &in[1]);
-    params.candidates = kernel_out(&t, &out, KERNEL_EXACT);
-    params.scratch =
-        kernel_scratch(&t, spot_cuda_topk_bytes(PICTURES, spot_cuda_ssd_decode_slots(&params),
-                                                attrs->max_candidates));
+    params.base.candidates = kernel_out(&t, &out, KERNEL_EXACT);
+    params.base.scratch = kernel_scratch(&t, spot_cuda_ssd_decode_bytes(&params));
     kernel_check(&t, launch, &params);
     kernel_end(&t);
 }
