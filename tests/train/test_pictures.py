@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import codes
+import detectors
 import scene
 import shards
 import sticker
@@ -91,7 +92,8 @@ def test_codes_keep_apart(sources):
                 assert min(a[2], b[2]) <= max(a[0], b[0]) or min(a[3], b[3]) <= max(a[1], b[1])
 
 
-def test_views_carry_their_boxes_with_them():
+@pytest.mark.parametrize("detector", detectors.DETECTORS)
+def test_views_carry_their_boxes_with_them(detector):
     """A white rectangle on black: after crop, scale, mirror and turn its box still is where white is."""
     rng, seen = np.random.default_rng(3), 0
     for _ in range(200):
@@ -99,10 +101,11 @@ def test_views_carry_their_boxes_with_them():
         x1, y1 = rng.integers(20, 180, 2)
         x2, y2 = x1 + rng.integers(40, 150), y1 + rng.integers(40, 150)
         picture[y1:y2, x1:x2] = 255
-        view, boxes = shards.sample(rng, picture, np.array([[x1, y1, x2, y2, 3]], np.float32), 192)
+        view, boxes = shards.sample(rng, picture, np.array([[x1, y1, x2, y2, 3]], np.float32), 192,
+                                    detectors.DETECTORS[detector].letterbox)
         assert view.shape == (192, 192, 3)
         if len(boxes):
-            assert np.abs(bounds(view.max(2) > 110) - boxes[0, :4]).max() <= 2
+            assert np.abs(bounds(view.max(2) > 128) - boxes[0, :4]).max() <= 2
             assert boxes[0, 4] == 3
             seen += 1
     assert seen > 150

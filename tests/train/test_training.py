@@ -10,11 +10,13 @@ import time
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
 from codes import CLASSES
 from conftest import ROOT, TRAIN, run
-from losses import CLAIMS, assign, iou, losses
+from detectors import DETECTORS
+from gfl_losses import CLAIMS, assign, iou, losses
 from nanodet import BINS, NanoDet, Shuffle, boxes_of, cells, normalised
 from weights import drop_norms, folded, read_safetensors, unfold, write_safetensors
 
@@ -180,20 +182,24 @@ def test_the_bundled_weights_are_this_networks():
     assert BUNDLED.stat().st_size < 2_000_000
 
 
-def test_training_goes_on_where_it_was_stopped(made, tmp_path):
+@pytest.mark.parametrize("detector, start", [("nanodet-m", BUNDLED), ("light-head-rcnn-s", None)])
+def test_training_goes_on_where_it_was_stopped(detector, start, made, tmp_path):
     out = tmp_path / "run"
-    arguments = [made / "data", out, "--sides", "64:0.5,96:1", "--batch", 2, "--processes", 2, "--init", BUNDLED,
-                 "--save-every", 2]
+    if start is None:
+        start = tmp_path / "start.safetensors"
+        write_safetensors(start, folded(DETECTORS[detector].network()), {})
+    arguments = [made / "data", out, "--detector", detector, "--sides", "64:0.5,96:1", "--batch", 2, "--processes", 2,
+                 "--init", start, "--save-every", 2]
     run("train.py", *arguments, "--steps", 3)
     first = torch.load(out / "checkpoint.pt")
     assert first["step"] == 3 and first["seen"] == 12
     process = subprocess.Popen([sys.executable, TRAIN / "train.py", *map(str, arguments), "--steps", "100000"])
     try:
-        deadline = time.time() + 120
+        deadline = time.time() + 240
         while torch_step(out) <= 3 and time.time() < deadline:  # the first save after the start
             time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
     finally:
         process.kill()
     last = torch.load(out / "checkpoint.pt")
@@ -216,8 +222,10 @@ def torch_step(out: pathlib.Path):
     return torch.load(out / "checkpoint.pt")["step"]
 
 
-def test_a_warm_up_gives_a_backbone_to_start_from(made, tmp_path):
-    run("warm_up.py", made / "data", tmp_path / "warm.pt", "--steps", 2, "--batch", 4, "--side", 64, "--threads", 1)
-    run("train.py", made / "data", tmp_path / "run", "--init", tmp_path / "warm.pt", "--steps", 1, "--sides", "64:1",
-        "--batch", 2)
+@pytest.mark.parametrize("detector", ["nanodet-m", "light-head-rcnn-s"])
+def test_a_warm_up_gives_a_backbone_to_start_from(detector, made, tmp_path):
+    run("warm_up.py", made / "data", tmp_path / "warm.pt", "--detector", detector, "--steps", 2, "--batch", 4, "--side", 64,
+        "--threads", 1)
+    run("train.py", made / "data", tmp_path / "run", "--detector", detector, "--init", tmp_path / "warm.pt", "--steps", 1,
+        "--sides", "64:1", "--batch", 2)
     assert torch_step(tmp_path / "run") == 1

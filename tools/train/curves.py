@@ -3,7 +3,8 @@
 import csv
 import sys
 
-COLUMNS = {"class": "#c0392b", "box": "#2471a3", "distribution": "#7d8a2e"}
+COLOURS = ["#c0392b", "#2471a3", "#7d8a2e", "#8e44ad", "#ca6f1e", "#117a65"]
+NOT_DRAWN = {"step", "seen", "seconds", "side", "rate", "per_second", "iou", "recall", "right"}
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 300, 50, 40, 20
 
 
@@ -17,8 +18,8 @@ def curve(steps, values, highest):
 def main():
     rows = list(csv.DictReader(open(sys.argv[1])))
     steps = [int(row["step"]) for row in rows]
-    values = {name: [float(row[name]) for row in rows] for name in COLUMNS}
-    highest = max(values["class"][len(rows) // 10:])  # the first steps are far above the rest
+    values = {name: [float(row[name]) for row in rows] for name in rows[0] if name not in NOT_DRAWN}
+    highest = max(max(column[len(rows) // 10:]) for column in values.values())  # the first steps are far above the rest
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
              f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
              f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - 10}" fill="none" stroke="#888"/>',
@@ -30,7 +31,7 @@ def main():
             x = LEFT + (WIDTH - LEFT - 10) * int(last["step"]) / steps[-1]
             parts.append(f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#ccc"/>')
             parts.append(f'<text x="{x + 3:.1f}" y="{TOP + 10}" fill="#888">{row["side"]} px</text>')
-    for i, (name, colour) in enumerate(COLUMNS.items()):
+    for i, (name, colour) in enumerate(zip(values, COLOURS)):
         parts.append(f'<polyline points="{curve(steps, values[name], highest)}" fill="none" stroke="{colour}"/>')
         parts.append(f'<text x="{LEFT + 120 * i}" y="{HEIGHT - 8}" fill="{colour}">{name}</text>')
     with open(sys.argv[2], "w") as file:

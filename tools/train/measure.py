@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures a codes detector with spotter itself and prints one figure a line.
 
-    measure.py WEIGHTS [--generated FOLDER] [--photographs FOLDER] [--without-codes FOLDER]
+    measure.py WEIGHTS [--detector NAME] [--generated FOLDER] [--photographs FOLDER] [--without-codes FOLDER]
 
 --generated      of generate.py --eval: AP, and recall by the longer side of a code in pixels of the network input
 --photographs    with labels.json: {"images": [{"file_name", "labels"}]} beside images/. Right: the best detection has
@@ -16,14 +16,15 @@ import subprocess
 import sys
 import tempfile
 
+from weights import read_safetensors
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DETECTOR, INPUT_SIDE = "nanodet-m-320", 320
 EDGES = [24, 40, 64, 100, 160, 10000]
 CHUNK = 50
 
 
 def spotter(args, command, *arguments):
-    done = subprocess.run([args.spotter, command, "--model", f"{DETECTOR}={args.weights}", "--backend", "cpu",
+    done = subprocess.run([args.spotter, command, "--model", f"{args.detector}={args.weights}", "--backend", "cpu",
                            *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         sys.exit(f"measure: spotter {command}: {done.stderr.strip()}")
@@ -49,8 +50,8 @@ def overlap(a, b):
     return both / (a[2] * a[3] + b[2] * b[3] - both) if both else 0
 
 
-def recall_by_size(truth, results, confidence):
-    """Shares of codes that a box of their class and this confidence covers with an IoU of 0.5."""
+def recall_by_size(truth, results, confidence, side):
+    """Shares of codes, by their longer side in an input of this side, that a box of their class and this confidence covers with an IoU of 0.5."""
     boxes, sizes = collections.defaultdict(list), {row["id"]: row for row in truth["images"]}
     for row in results:
         if row["score"] >= confidence:
@@ -58,8 +59,8 @@ def recall_by_size(truth, results, confidence):
     found, total = collections.Counter(), collections.Counter()
     for row in truth["annotations"]:
         picture = sizes[row["image_id"]]
-        side = max(row["bbox"][2:]) * INPUT_SIDE / max(picture["width"], picture["height"])
-        bucket = sum(side >= edge for edge in EDGES)
+        length = max(row["bbox"][2:]) * side / max(picture["width"], picture["height"])
+        bucket = sum(length >= edge for edge in EDGES)
         total[bucket] += 1
         found[bucket] += any(overlap(row["bbox"], box) >= 0.5 for box in boxes[row["image_id"], row["category_id"]])
     for bucket in sorted(total):
@@ -79,7 +80,8 @@ def generated(args):
     for label, figures in report["classes"].items():
         print(f"AP50 {label} {figures['AP50']:.3f}  AP {figures['AP']:.3f}")
     truth = json.loads((args.generated / "annotations.json").read_text())
-    for low, high, found, total in recall_by_size(truth, rows, args.confidence or 0.4):
+    side = int(read_safetensors(args.weights)[1]["input"])
+    for low, high, found, total in recall_by_size(truth, rows, args.confidence or 0.4, side):
         print(f"recall {low}-{high} px {found / total:.3f}  {found}/{total}")
 
 
@@ -117,6 +119,7 @@ def without_codes(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=pathlib.Path)
+    parser.add_argument("--detector", default="nanodet-m-320", help="spotter's name of the detector")
     parser.add_argument("--generated", type=pathlib.Path)
     parser.add_argument("--photographs", type=pathlib.Path)
     parser.add_argument("--without-codes", type=pathlib.Path)

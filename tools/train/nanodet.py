@@ -57,6 +57,8 @@ class Unit(nn.Module):
 
 
 class Backbone(nn.Module):
+    WIDTHS = (116, 232, 464)
+
     def __init__(self):
         super().__init__()
         self.conv1 = nn.Sequential(*conv_bn(3, 24, 3, 2))
@@ -89,7 +91,7 @@ def doubled(x):
 class Neck(nn.Module):
     def __init__(self):
         super().__init__()
-        self.lateral_convs = nn.ModuleList([Lateral(inputs) for inputs in (116, 232, 464)])
+        self.lateral_convs = nn.ModuleList([Lateral(inputs) for inputs in Backbone.WIDTHS])
 
     def forward(self, maps):
         fine, middle, coarse = (lateral(x) for lateral, x in zip(self.lateral_convs, maps))

@@ -1,4 +1,5 @@
 """Feeds shards of generate.py to training: random crops, light, mirror images, at the side that is asked for."""
+import dataclasses
 import pathlib
 import queue
 import threading
@@ -10,6 +11,21 @@ from scene import CODES_MAX
 
 # Share of a code's box that a crop shows, if any: of a turned code that is cut, the box of what is left is not known.
 VISIBLE_MIN = 0.85
+
+
+@dataclasses.dataclass(frozen=True)
+class Letterbox:
+    """How a picture lies in a square input: in the middle or in the top left corner, and the colour (B, G, R) beside it."""
+    centred: bool
+    colour: tuple
+
+    def place(self, view, side):
+        """The square picture, and x and y of the view in it."""
+        height, width = view.shape[:2]
+        left, top = ((side - width) // 2, (side - height) // 2) if self.centred else (0, 0)
+        out = np.full((side, side, 3), self.colour, np.uint8)
+        out[top:top + height, left:left + width] = view
+        return out, left, top
 
 
 class Shards:
@@ -60,24 +76,30 @@ def lit(rng, picture):
     return f.clip(0, 255).astype(np.uint8)
 
 
-def sample(rng, picture, boxes, side):
+def turned(rng, view, boxes):
+    """Mirror images and views with the axes exchanged."""
+    height, width = view.shape[:2]
+    if rng.random() < 0.5:
+        view, boxes[:, [0, 2]] = view[:, ::-1], width - boxes[:, [2, 0]]
+    if rng.random() < 0.2:
+        view, boxes[:, [1, 3]] = view[::-1], height - boxes[:, [3, 1]]
+    if rng.random() < 0.25:
+        view, boxes = view.transpose(1, 0, 2), boxes[:, [1, 0, 3, 2, 4]]
+    return view, boxes
+
+
+def sample(rng, picture, boxes, side, letterbox):
     """A letterboxed view [side,side,3] of a picture and the boxes that are seen in it."""
     (x, y, width, height), boxes = crop_window(rng, len(picture), side, boxes)
     scale = side / max(width, height)
     new_width, new_height = max(8, round(width * scale)), max(8, round(height * scale))
-    left, top = (side - new_width) // 2, (side - new_height) // 2
     how = cv2.INTER_LINEAR if scale > 0.8 or rng.random() < 0.5 else cv2.INTER_AREA
     view = cv2.resize(picture[y:y + height, x:x + width], (new_width, new_height), interpolation=how)
-    boxes[:, [0, 2]] = boxes[:, [0, 2]] * (new_width / width) + left
-    boxes[:, [1, 3]] = boxes[:, [1, 3]] * (new_height / height) + top
-    out = np.zeros((side, side, 3), np.uint8)
-    out[top:top + new_height, left:left + new_width] = lit(rng, view)
-    if rng.random() < 0.5:
-        out, boxes[:, [0, 2]] = out[:, ::-1], side - boxes[:, [2, 0]]
-    if rng.random() < 0.2:
-        out, boxes[:, [1, 3]] = out[::-1], side - boxes[:, [3, 1]]
-    if rng.random() < 0.25:
-        out, boxes = out.transpose(1, 0, 2), boxes[:, [1, 0, 3, 2, 4]]
+    boxes[:, [0, 2]] *= new_width / width
+    boxes[:, [1, 3]] *= new_height / height
+    view, boxes = turned(rng, lit(rng, view), boxes)
+    out, left, top = letterbox.place(view, side)
+    boxes[:, :4] += (left, top, left, top)
     large = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) >= 10
     return out, boxes[large]
 
@@ -85,9 +107,9 @@ def sample(rng, picture, boxes, side):
 class Loader(threading.Thread):
     """Batches (side, pictures [N,S,S,3] uint8, codes [N,4,5]) in the queue `batches`; side may change at any time."""
 
-    def __init__(self, shards, batch, side, seed):
+    def __init__(self, shards, batch, side, letterbox, seed):
         super().__init__(daemon=True)
-        self.shards, self.batch, self.side = shards, batch, side
+        self.shards, self.batch, self.side, self.letterbox = shards, batch, side, letterbox
         self.rng, self.batches = np.random.default_rng(seed), queue.Queue(3)
         self.start()
 
@@ -101,6 +123,6 @@ class Loader(threading.Thread):
                 codes = np.full((self.batch, CODES_MAX, 5), -1, np.float32)
                 for i, place in enumerate(order[first:first + self.batch]):
                     picture, boxes = self.shards.read(self.shards.places[place])
-                    pictures[i], boxes = sample(self.rng, picture, boxes, side)
+                    pictures[i], boxes = sample(self.rng, picture, boxes, side, self.letterbox)
                     codes[i, :len(boxes)] = boxes
                 self.batches.put((side, pictures, codes))

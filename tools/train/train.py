@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Trains NanoDet-m on the shards of generate.py, on the CPU; can be stopped at any time and goes on where it was.
+"""Trains a detector on the shards of generate.py, on the CPU; can be stopped at any time and goes on where it was.
 
 Everything follows the share of --steps that is done: the input side (--sides), the learning rate (warm-up, constant,
 then a cosine to zero from --decay-from). Started again with the same RUN folder, it resumes; with other --steps it
@@ -26,15 +26,14 @@ import torch
 import torch.distributed as distributed
 
 from codes import CLASSES
-from losses import losses
-from nanodet import NanoDet, cells, normalised
+from detectors import DETECTORS
 from shards import Loader, Shards
 from weights import drop_norms, folded, unfold, write_safetensors
 
 LOG_EVERY = 25
 WARM_UP = 100
 AVERAGE = 0.998
-FIELDS = ["step", "seen", "seconds", "side", "rate", "class", "box", "distribution", "iou", "per_second"]
+FIELDS_BEFORE, FIELDS_AFTER = ("step", "seen", "seconds", "side", "rate"), ("per_second",)
 
 
 def sides(text):
@@ -58,7 +57,8 @@ class Trainer:
     def __init__(self, args, rank):
         self.args, self.rank = args, rank
         torch.manual_seed(args.seed)
-        self.network = NanoDet(len(CLASSES)).to(memory_format=torch.channels_last)
+        self.detector = DETECTORS[args.detector]
+        self.network = self.detector.network().to(memory_format=torch.channels_last)
         if args.without_norms:
             drop_norms(self.network)
         self.step = self.seen = 0
@@ -70,19 +70,18 @@ class Trainer:
         saved = torch.load(args.run / "checkpoint.pt") if (args.run / "checkpoint.pt").exists() else None
         self.step = saved["step"] if saved else 0
         seed = args.seed + 1000003 * self.step + 7919 * rank
-        self.loader = Loader(Shards(args.data), args.batch, side_at(self.step, args), seed)
+        self.loader = Loader(Shards(args.data), args.batch, side_at(self.step, args), self.detector.letterbox, seed)
         if saved:
             self.resume(saved)
         else:
             self.begin()
-        self.cells = {side: cells(side) for side, _ in args.sides}
 
     def begin(self):
         start = self.args.init
         if start and start.suffix == ".pt":  # of warm_up.py
             self.network.backbone.load_state_dict(torch.load(start)["backbone"])
         elif start:
-            unfold(self.network, start, [normalised(self.loader.batches.get()[1]) for _ in range(8)])
+            unfold(self.network, start, [self.detector.normalised(self.loader.batches.get()[1]) for _ in range(8)])
         self.average = copy.deepcopy(self.network)
 
     def resume(self, saved):
@@ -98,7 +97,8 @@ class Trainer:
                     "optimizer": self.optimizer.state_dict(), "step": self.step, "seen": self.seen,
                     "seconds": self.seconds}, out)
         os.replace(out, self.args.run / "checkpoint.pt")
-        metadata = {"classes": "\n".join(CLASSES), "task": "detect", "input": str(self.args.sides[-1][0])}
+        side = self.args.sides[-1][0]
+        metadata = {"classes": "\n".join(CLASSES), "task": "detect", "input": str(side), **self.detector.metadata(side)}
         write_safetensors(self.args.run / "model.safetensors", folded(self.average), metadata)
 
     def share_gradients(self):
@@ -127,12 +127,10 @@ class Trainer:
         side, pictures, codes = self.loader.batches.get()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, self.args)
-        x = normalised(pictures).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            rows = self.network(x)
-        parts = losses(rows, torch.from_numpy(codes), *self.cells[side], len(CLASSES))
+        x = self.detector.normalised(pictures).contiguous(memory_format=torch.channels_last)
+        parts = self.detector.losses(self.network, x, torch.from_numpy(codes))
         self.optimizer.zero_grad(set_to_none=True)
-        sum(parts[:3]).backward()
+        sum(parts[:self.detector.n_losses]).backward()
         self.share_gradients()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         self.optimizer.step()
@@ -156,9 +154,9 @@ class Trainer:
             signal.signal(number, lambda *_: stop.append(True))
         log, mean, since = None, [], time.time()
         if self.rank == 0:
-            log = csv.DictWriter(open(self.args.run / "log.csv", "a", buffering=1), FIELDS)
+            log = csv.writer(open(self.args.run / "log.csv", "a", buffering=1))
             if self.step == 0:
-                log.writeheader()
+                log.writerow([*FIELDS_BEFORE, *self.detector.figures, *FIELDS_AFTER])
         while self.step < self.args.steps and not self.stop_asked(stop):
             side, parts = self.train_step()
             mean.append(parts)
@@ -168,7 +166,7 @@ class Trainer:
                 values = np.mean(mean, 0)
                 row = [self.step, self.seen, round(self.seconds), side, f"{learning_rate(self.step, self.args):.6f}",
                        *(f"{v:.4f}" for v in values), f"{len(mean) * self.args.batch * self.args.processes / spent:.1f}"]
-                log.writerow(dict(zip(FIELDS, row)))
+                log.writerow(row)
                 mean = []
             if self.step % self.args.save_every == 0 and self.rank == 0:
                 self.save()
@@ -201,6 +199,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("run", type=pathlib.Path)
+    parser.add_argument("--detector", choices=DETECTORS, default="nanodet-m")
     parser.add_argument("--init", type=pathlib.Path, help="warm-up of warm_up.py (.pt) or an exported model")
     parser.add_argument("--steps", type=int, default=40000)
     parser.add_argument("--sides", type=sides, default=sides("192:0.4,256:0.75,320:1"), help="input side up to a share")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Warms the backbone up by telling crops of single codes, and of background, apart.
+"""Warms a detector's backbone up by telling crops of single codes, and of background, apart.
 
 A step costs a tenth of one of the detector, and without it the detector finds boxes long before it tells the kinds of
 code apart. Writes OUT (torch: {"backbone": state dict}) for train.py --init, every 100 steps and at the end.
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from codes import CLASSES
-from nanodet import Backbone, normalised
+from detectors import DETECTORS
 from shards import Shards, lit
 
 BACKGROUND = len(CLASSES)
@@ -81,6 +81,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--detector", choices=DETECTORS, default="nanodet-m")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--shortest", type=float, default=50, help="longer side of a code in the picture, pixels")
@@ -93,8 +94,10 @@ def main():
     torch.manual_seed(args.seed)
     cv2.setNumThreads(1)
     crops = Crops(Shards(args.data), args)
-    backbone = Backbone().to(memory_format=torch.channels_last)
-    last = torch.nn.Linear(116 + 232 + 464, len(CLASSES) + 1)
+    detector = DETECTORS[args.detector]
+    backbone = detector.network().backbone.to(memory_format=torch.channels_last)
+    last = torch.nn.Sequential(torch.nn.BatchNorm1d(sum(backbone.WIDTHS)),
+                               torch.nn.Linear(sum(backbone.WIDTHS), len(CLASSES) + 1))
     parameters = [*backbone.parameters(), *last.parameters()]
     optimizer = torch.optim.AdamW(parameters, args.rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.rate, total_steps=args.steps, pct_start=0.05)
@@ -103,7 +106,7 @@ def main():
         pictures, classes = crops.batches.get()
         classes = torch.from_numpy(classes)
         with torch.autocast("cpu", torch.bfloat16):
-            maps = backbone(normalised(pictures).contiguous(memory_format=torch.channels_last))
+            maps = backbone(detector.normalised(pictures).contiguous(memory_format=torch.channels_last))
         logits = last(torch.cat([m.float().mean((2, 3)) for m in maps], 1))
         loss = F.cross_entropy(logits, classes)
         optimizer.zero_grad(set_to_none=True)

@@ -37,26 +37,37 @@ def read_safetensors(path):
     return tensors, metadata
 
 
+NORMS = {"depthwise": "dwnorm", "pointwise": "pwnorm", "conv": "norm", "conv1": "bn1", "pw": "bn2", "conv3": "bn3"}
+
+
 def norm_place(network, name):
-    """The module that holds the batch norm behind the convolution of this name, and its name there: the next in a sequence,
-    or the partner in a head."""
-    parent, last = name.rsplit(".", 1)
-    return network.get_submodule(parent), {"depthwise": "dwnorm", "pointwise": "pwnorm"}.get(last) or str(int(last) + 1)
+    """The module that holds the batch norm behind the layer of this name, and its name there, if there is one: a partner, or
+    the next in a sequence."""
+    parent, _, last = name.rpartition(".")
+    return network.get_submodule(parent), NORMS.get(last) or (str(int(last) + 1) if last.isdigit() else f"{last}_norm")
 
 
 def norm_of(network, name):
     return getattr(*norm_place(network, name))
 
 
-def convolutions(network):
-    return [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+def layers(network):
+    """Names and modules of convolutions and fully connected layers."""
+    return [(name, module) for name, module in network.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
 
 
-def with_norm(network, name, conv):
-    """Weight and bias, float64, of a convolution with its batch norm in it."""
-    weight = conv.weight.double()
-    if conv.bias is not None:
-        return weight, conv.bias.double()
+def normed(network):
+    """Names and modules of the layers with a batch norm."""
+    return [(name, layer) for name, layer in layers(network) if layer.bias is None and hasattr(*norm_place(network, name))]
+
+
+def with_norm(network, name, layer):
+    """Weight and bias, float64, of a layer with its batch norm in it; None where there is no bias."""
+    weight = layer.weight.double()
+    if layer.bias is not None:
+        return weight, layer.bias.double()
+    if not hasattr(*norm_place(network, name)):
+        return weight, None
     norm = norm_of(network, name)
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + EPSILON)
     return weight * scale[:, None, None, None], norm.bias.double() - norm.running_mean.double() * scale
@@ -64,46 +75,57 @@ def with_norm(network, name, conv):
 
 @torch.no_grad()
 def folded(network):
-    """<conv>.weight and <conv>.bias of every convolution with its batch norm in it, float16."""
+    """<layer>.weight and <layer>.bias, where it or its batch norm has one, of every layer with its norm in it, float16."""
     out = {}
-    for name, conv in convolutions(network):
-        weight, bias = with_norm(network, name, conv)
+    for name, layer in layers(network):
+        weight, bias = with_norm(network, name, layer)
         out[f"{name}.weight"] = weight.contiguous().numpy().astype("<f2")
-        out[f"{name}.bias"] = bias.numpy().astype("<f2")
+        if bias is not None:
+            out[f"{name}.bias"] = bias.numpy().astype("<f2")
     return out
 
 
 @torch.no_grad()
 def drop_norms(network):
-    """Puts every batch norm into its convolution for good; the network then learns without any."""
-    for name, conv in convolutions(network):
-        if conv.bias is None:
-            weight, bias = with_norm(network, name, conv)
-            conv.weight.copy_(weight)
-            conv.bias = nn.Parameter(bias.float())
-            setattr(*norm_place(network, name), nn.Identity())
+    """Puts every batch norm into its layer for good; the network then learns without any."""
+    for name, layer in normed(network):
+        weight, bias = with_norm(network, name, layer)
+        layer.weight.copy_(weight)
+        layer.bias = nn.Parameter(bias.float())
+        setattr(*norm_place(network, name), nn.Identity())
+
+
+@torch.no_grad()
+def fill(network, tensors):
+    """
+    Makes a network compute what a folded file says: norms become the identity and the bias. Tensors of another shape
+    keep what they have.
+    """
+    norms = {name for name, _ in normed(network)}
+    for name, layer in layers(network):
+        if layer.weight.shape != tensors[f"{name}.weight"].shape:
+            continue
+        layer.weight.copy_(torch.from_numpy(tensors[f"{name}.weight"]))
+        if f"{name}.bias" not in tensors:
+            continue
+        bias = torch.from_numpy(tensors[f"{name}.bias"])
+        if name not in norms:
+            layer.bias.copy_(bias)
+            continue
+        norm = norm_of(network, name)
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1 - EPSILON)
+        norm.weight.fill_(1)
+        norm.bias.copy_(bias)
 
 
 @torch.no_grad()
 def unfold(network, path, batches):
     """
-    Fills a network from a folded file: every norm gets the statistics that its convolution has on these batches (inputs
-    of the network), and the scale and shift that undo them. Tensors of another shape keep what they have.
+    Fills a network from a folded file: every norm gets the statistics that its layer has on these batches (inputs of the
+    network), and the scale and shift that undo them. Tensors of another shape keep what they have.
     """
-    tensors, _ = read_safetensors(path)
-    for name, conv in convolutions(network):
-        if conv.weight.shape != tensors[f"{name}.weight"].shape:
-            continue
-        conv.weight.copy_(torch.from_numpy(tensors[f"{name}.weight"]))
-        bias = torch.from_numpy(tensors[f"{name}.bias"])
-        if conv.bias is not None:
-            conv.bias.copy_(bias)
-            continue
-        norm = norm_of(network, name)  # first the identity and the bias
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1 - EPSILON)
-        norm.weight.fill_(1)
-        norm.bias.copy_(bias)
+    fill(network, read_safetensors(path)[0])
     sums = {}
 
     def watch(name):
@@ -111,7 +133,7 @@ def unfold(network, path, batches):
             sums.setdefault(name, []).append((out.mean((0, 2, 3)), (out * out).mean((0, 2, 3))))
         return hook
 
-    hooks = [conv.register_forward_hook(watch(name)) for name, conv in convolutions(network) if conv.bias is None]
+    hooks = [layer.register_forward_hook(watch(name)) for name, layer in normed(network)]
     network.eval()
     for batch in batches:
         network(batch)
