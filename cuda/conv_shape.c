@@ -31,6 +31,7 @@ struct spot_cudnn_shape spot_cuda_conv_shape(const struct spot_node *node, enum 
     const int *weight = node->in[SPOT_CONV_WEIGHT]->type.shape.dim;
     struct spot_cudnn_shape shape = {
         .dtype = dtype,
+        .maps = in[0],
         .in_channels = spot_cuda_padded(in[1]),
         .in_height = in[2],
         .in_width = in[3],

@@ -238,12 +238,13 @@ static cudnnBackendDescriptor_t pointwise(struct set *set, cudnnPointwiseMode_t 
 /* conv, bias and ReLU as operations; what lies between them is not memory but virtual. */
 static cudnnBackendDescriptor_t make_graph(const struct spot_cudnn *cudnn, struct set *set,
                                            const struct spot_cudnn_shape *s, int pictures) {
+    int64_t maps = (int64_t)pictures * s->maps;
     cudnnDataType_t type = data_type(s->dtype), wide = CUDNN_DATA_FLOAT;
     int64_t c = s->in_channels / at_least_1(s->attrs.groups), o = s->out_channels;
-    int64_t in_dims[] = {pictures, s->in_channels, s->in_height, s->in_width};
+    int64_t in_dims[] = {maps, s->in_channels, s->in_height, s->in_width};
     int64_t weight_dims[] = {o, c, s->kernel_h, s->kernel_w};
     int64_t bias_dims[] = {1, o, 1, 1};
-    int64_t out_dims[] = {pictures, o, s->out_height, s->out_width};
+    int64_t out_dims[] = {maps, o, s->out_height, s->out_width};
     bool relu = s->attrs.activation.kind == SPOT_ACT_RELU;
     cudnnBackendDescriptor_t in = map(set, IN, type, in_dims, s->in_pitch, false);
     cudnnBackendDescriptor_t weight = map(set, WEIGHT, type, weight_dims, c, false);
@@ -501,12 +502,12 @@ static enum spot_status search(const struct spot_cudnn *cudnn, const struct spot
 
 void spot_cudnn_conv_key(const struct spot_cudnn_shape *s, int batch_max, char *key, size_t size) {
     const struct spot_conv2d *a = &s->attrs;
-    snprintf(key, size,
-             "%s n%d %dx%dx%d/%d %dx%dx%d/%d k%dx%d s%dx%d d%dx%d p%d,%d,%d,%d g%d act%d",
-             spot_dtype_name(s->dtype), batch_max, s->in_channels, s->in_height, s->in_width,
-             s->in_pitch, s->out_channels, s->out_height, s->out_width, s->out_pitch, s->kernel_h,
-             s->kernel_w, a->stride_h, a->stride_w, a->dilation_h, a->dilation_w, a->pad_top,
-             a->pad_left, a->pad_bottom, a->pad_right, a->groups, (int)a->activation.kind);
+    snprintf(
+        key, size, "%s n%d %dx%dx%d/%d %dx%dx%d/%d k%dx%d s%dx%d d%dx%d p%d,%d,%d,%d g%d act%d",
+        spot_dtype_name(s->dtype), batch_max * s->maps, s->in_channels, s->in_height, s->in_width,
+        s->in_pitch, s->out_channels, s->out_height, s->out_width, s->out_pitch, s->kernel_h,
+        s->kernel_w, a->stride_h, a->stride_w, a->dilation_h, a->dilation_w, a->pad_top,
+        a->pad_left, a->pad_bottom, a->pad_right, a->groups, (int)a->activation.kind);
 }
 
 enum spot_status spot_cudnn_conv_new(struct spot_cudnn *cudnn, const struct spot_cudnn_shape *shape,

@@ -47,6 +47,7 @@ enum spot_status spot_cudnn_set_stream(struct spot_cudnn *cudnn, cudaStream_t st
 /* A convolution for one picture. Sizes are elements and cells; channels as they lie in memory. */
 struct spot_cudnn_shape {
     enum spot_dtype dtype; /* of in, weight, bias and out: SPOT_F32 or SPOT_F16 */
+    int maps;              /* of a picture: dimension 0 of the graph's value */
     int in_channels, in_height, in_width, in_pitch;
     int out_channels, out_height, out_width, out_pitch;
     int kernel_h, kernel_w;

@@ -45,7 +45,7 @@ int spot_cuda_program_size(const struct spot_cuda_program *program, int count) {
 
 /* Notes what one end of a value wants it to be. */
 static enum spot_status claim(struct spot_cuda_program *program, const struct spot_value *value,
-                              bool dense, bool rois, struct spot_error *error) {
+                              bool dense, int roi_maps, struct spot_error *error) {
     struct spot_cuda_value *layout = &program->values[value->index];
     enum spot_cuda_form form = value->type.dtype == SPOT_PICTURE ? SPOT_CUDA_PICTURES
                                : dense                           ? SPOT_CUDA_DENSE
@@ -55,8 +55,12 @@ static enum spot_status claim(struct spot_cuda_program *program, const struct sp
                          "cuda: value '%s' is both a map and a list of boxes", value->name);
     if (form == SPOT_CUDA_MAP && value->kind == SPOT_VALUE_CONSTANT)
         return spot_fail(error, SPOT_UNSUPPORTED, "cuda: map '%s' is a constant", value->name);
+    if (roi_maps != 0 && layout->roi_maps != 0 && layout->roi_maps != roi_maps)
+        return spot_fail(error, SPOT_UNSUPPORTED, "cuda: regions '%s' are of %d maps and of %d",
+                         value->name, roi_maps, layout->roi_maps);
     layout->form = form;
-    layout->is_rois |= rois;
+    if (roi_maps != 0)
+        layout->roi_maps = roi_maps;
     return SPOT_OK;
 }
 
@@ -69,13 +73,14 @@ static enum spot_status claim_all(struct spot_cuda_program *program, struct spot
         if (op == NULL || (op->supports != NULL && !op->supports(node)))
             return spot_fail(error, SPOT_UNSUPPORTED, "cuda: %s '%s' is not something it runs",
                              node->op->name, node->name);
+        int maps = node->in[0]->type.shape.dim[0]; /* of a picture: what its regions may name */
         for (int k = 0; k < node->n_in && status == SPOT_OK; k++)
             if (node->in[k] != NULL && (op->constant_in >> k & 1) == 0)
                 status = claim(program, node->in[k], (op->dense_in >> k & 1) != 0,
-                               (op->rois_in >> k & 1) != 0, error);
+                               (op->rois_in >> k & 1) != 0 ? maps : 0, error);
         for (int k = 0; k < node->n_out && status == SPOT_OK; k++)
             status = claim(program, node->out[k], (op->dense_out >> k & 1) != 0,
-                           (op->rois_out >> k & 1) != 0, error);
+                           (op->rois_out >> k & 1) != 0 ? maps : 0, error);
     }
     return status;
 }

@@ -34,7 +34,7 @@ enum spot_cuda_form {
 /* How a value of the graph lies in memory. Sizes are for one picture of the batch. */
 struct spot_cuda_value {
     enum spot_cuda_form form;
-    bool is_rois;             /* rows of core/roi.h, with a batch index */
+    int roi_maps;             /* rows of core/roi.h: among how many maps of its picture; else 0 */
     struct spot_cuda_map map; /* of a map; data is NULL */
     size_t bytes;
     size_t offset; /* in the values of a lane; of a constant: in the weights */

@@ -1,4 +1,5 @@
 /* Inputs on their way to the GPU and outputs on their way back; see cuda/lane.h. */
+#include <math.h>
 #include <string.h>
 
 #include "core/roi.h"
@@ -103,24 +104,26 @@ void spot_cuda_ports_place(struct spot_cuda_lane *lane, char *host, char *device
 /* ---- up ---- */
 
 /*
- * Regions name their picture of the batch; the caller's name 0, its own. Any other one is none of
- * the caller's pictures, so no region.
+ * Regions name a map of the batch; the caller's name one of their picture's, mostly 0, its only
+ * one. Any other name is none of the caller's maps, so no region.
  */
-static void number_rois(float *rows, size_t bytes, int picture) {
+static void number_rois(float *rows, size_t bytes, int maps, int picture) {
     size_t count = bytes / (SPOT_ROI_FIELDS * sizeof(float));
-    for (size_t i = 0; i < count; i++)
-        rows[i * SPOT_ROI_FIELDS] = rows[i * SPOT_ROI_FIELDS] == 0 ? (float)picture : -1;
+    for (size_t i = 0; i < count; i++, rows += SPOT_ROI_FIELDS) {
+        bool own = rows[0] >= 0 && rows[0] < (float)maps && rows[0] == floorf(rows[0]);
+        rows[0] = own ? (float)(picture * maps) + rows[0] : -1;
+    }
 }
 
 static void stage_dense(const struct spot_cuda_lane *lane, const struct spot_cuda_port *port,
                         int input, int pictures) {
-    bool is_rois = layout_of(lane, port->value)->is_rois;
+    int roi_maps = layout_of(lane, port->value)->roi_maps;
     for (int b = 0; b < pictures; b++) {
         const struct spot_binding *binding = &lane->bindings[b < lane->count ? b : 0];
         char *row = port->host + (size_t)b * port->bytes;
         memcpy(row, binding->in[input], port->bytes);
-        if (is_rois)
-            number_rois((float *)row, port->bytes, b);
+        if (roi_maps > 0)
+            number_rois((float *)row, port->bytes, roi_maps, b);
     }
 }
 
@@ -201,12 +204,12 @@ enum spot_status spot_cuda_ports_fetch(const struct spot_cuda_lane *lane,
     return spot_cuda_status(result, "an output", error);
 }
 
-/* Each picture's regions name its own, 0; see number_rois. */
-static void renumber_rois(float *rows, size_t bytes) {
+/* Each picture's regions name its own maps, from 0; see number_rois. */
+static void renumber_rois(float *rows, size_t bytes, int maps, int picture) {
     size_t count = bytes / (SPOT_ROI_FIELDS * sizeof(float));
     for (size_t i = 0; i < count; i++)
-        if (rows[i * SPOT_ROI_FIELDS] > 0)
-            rows[i * SPOT_ROI_FIELDS] = 0;
+        if (rows[i * SPOT_ROI_FIELDS] >= 0)
+            rows[i * SPOT_ROI_FIELDS] -= (float)(picture * maps);
 }
 
 void spot_cuda_ports_deliver(const struct spot_cuda_lane *lane) {
@@ -215,8 +218,9 @@ void spot_cuda_ports_deliver(const struct spot_cuda_lane *lane) {
         for (int b = 0; b < lane->count; b++) {
             float *rows = lane->bindings[b].out[i];
             memcpy(rows, port->host + (size_t)b * port->bytes, port->bytes);
-            if (layout_of(lane, port->value)->is_rois)
-                renumber_rois(rows, port->bytes);
+            int roi_maps = layout_of(lane, port->value)->roi_maps;
+            if (roi_maps > 0)
+                renumber_rois(rows, port->bytes, roi_maps, b);
         }
     }
 }

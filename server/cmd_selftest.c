@@ -71,17 +71,25 @@ static void print_json(const struct outcome *outcome, const struct spot_chosen_d
     json_decref(all);
 }
 
-static bool is_wanted(const char *part, const char *only) {
-    return only == NULL || strcmp(part, only) == 0;
+/* What is asked for; NULL for all of it. */
+struct wanted {
+    const char *part, *detector;
+};
+
+static bool is_wanted(const char *part, const struct wanted *wanted) {
+    return wanted->detector == NULL && (wanted->part == NULL || strcmp(part, wanted->part) == 0);
 }
 
-/* Runs the parts that are wanted; only may be NULL for all of them. */
-static enum spot_status run(const struct spot_options *options, const char *only,
+static enum spot_status run(const struct spot_options *options, const struct wanted *wanted,
                             struct outcome *outcome, struct spot_error *error) {
     struct spot_chosen_device chosen = {0};
     struct spot_device *reference = NULL;
+    struct spot_detector detector;
     char path[PATH_MAX];
-    enum spot_status status = spot_device_choose(options, &chosen, error);
+    enum spot_status status =
+        wanted->detector != NULL ? spot_detector_find(wanted->detector, &detector, error) : SPOT_OK;
+    if (status == SPOT_OK)
+        status = spot_device_choose(options, &chosen, error);
     if (status == SPOT_OK)
         status = spot_device_open("reference", NULL, &reference, error);
     if (status == SPOT_OK) {
@@ -90,11 +98,13 @@ static enum spot_status run(const struct spot_options *options, const char *only
             printf("spotter %s on %s: %s (%s)\n", SPOT_VERSION, chosen.backend, chosen.info.name,
                    chosen.info.features);
         spot_progress_begin(&outcome->progress, 0);
-        if (is_wanted("operators", only))
+        if (wanted->detector != NULL)
+            spot_selftest_model(&test, &detector);
+        if (is_wanted("operators", wanted))
             spot_selftest_operators(&test);
-        if (is_wanted("models", only))
+        if (is_wanted("models", wanted))
             spot_selftest_models(&test);
-        if (is_wanted("weights", only) &&
+        if (is_wanted("weights", wanted) &&
             spot_installed_weights(SPOT_BUNDLED_DETECTOR, path, sizeof path, NULL) == SPOT_OK)
             spot_selftest_weights(&test, SPOT_BUNDLED_DETECTOR, path);
         spot_progress_clear(&outcome->progress);
@@ -110,11 +120,13 @@ static enum spot_status run(const struct spot_options *options, const char *only
 
 int spot_cmd_selftest(int argc, char **argv) {
     static const char *const parts[] = {"operators", "models", "weights", NULL};
-    const char *only = NULL;
+    struct wanted wanted = {NULL, NULL};
     bool as_json = false;
     const struct spot_flag flags[] = {
-        {"--only", "PART", SPOT_RULE_CHOICE(parts), &only,
+        {"--only", "PART", SPOT_RULE_CHOICE(parts), &wanted.part,
          "Run one part alone: operators, models or weights."},
+        {"--detector", "NAME", SPOT_RULE_NAME, &wanted.detector,
+         "Check one detector alone, with made weights on a small input."},
         {"--json", NULL, SPOT_RULE_BOOL, &as_json, "Print JSON instead of lines."},
         {0}};
     struct spot_options options;
@@ -124,7 +136,7 @@ int spot_cmd_selftest(int argc, char **argv) {
     if (result != SPOT_COMMAND_GOES_ON)
         return result;
     struct outcome outcome = {.checks = as_json ? json_array() : NULL};
-    if (run(&options, only, &outcome, &error) != SPOT_OK)
+    if (run(&options, &wanted, &outcome, &error) != SPOT_OK)
         result = spot_command_failed(&error);
     else
         result = outcome.failed > 0 ? SPOT_EXIT_FAILED : SPOT_EXIT_DONE;

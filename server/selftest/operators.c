@@ -67,11 +67,17 @@ static struct spot_value *copy(struct builder *b, struct spot_value *x, const ch
     return spot_conv2d(b->graph, x, ones, NULL, spot_conv2d_same(1, 1, 1, channels));
 }
 
-static struct spot_value *map(struct builder *b, const char *name, int channels, int height,
-                              int width) {
+/* Several maps of one picture. */
+static struct spot_value *maps(struct builder *b, const char *name, int count, int channels,
+                               int height, int width) {
     char weight[64];
     snprintf(weight, sizeof weight, "%s.copy.weight", name);
-    return copy(b, input(b, name, spot_shape4(1, channels, height, width)), weight);
+    return copy(b, input(b, name, spot_shape4(count, channels, height, width)), weight);
+}
+
+static struct spot_value *map(struct builder *b, const char *name, int channels, int height,
+                              int width) {
+    return maps(b, name, 1, channels, height, width);
 }
 
 static void output(struct builder *b, struct spot_value *x) {
@@ -136,6 +142,32 @@ static void build_residual(struct builder *b) {
     struct spot_node *first = y->producer;
     struct spot_value *in[] = {y, first->in[1], first->in[2], x};
     output(b, spot_graph_add(b->graph, &spot_op_conv2d, "residual", first->attrs, in, 4, NULL, 1));
+}
+
+/*
+ * Rows and columns that differ in kernel, stride and margins, so that none is taken for the other.
+ * in, out, groups, maps of a picture, whether margins differ by side too, dilation of rows
+ */
+static void build_uneven_conv2d(struct builder *b) {
+    enum { KERNEL_H = 3, KERNEL_W = 5, HEIGHT = 11, WIDTH = 12 };
+    const int *a = b->arguments;
+    int taps = a[0] / a[2] * KERNEL_H * KERNEL_W;
+    float reach = 2 / sqrtf((float)taps);
+    struct spot_value *weight = constant(
+        b, "conv.weight", spot_shape4(a[1], a[0] / a[2], KERNEL_H, KERNEL_W), -reach, reach);
+    struct spot_value *bias = constant(b, "conv.bias", spot_shape1(a[1]), -1, 1);
+    struct spot_value *x = maps(b, "x", a[3], a[0], HEIGHT, WIDTH);
+    struct spot_conv2d attrs = {.stride_h = 2,
+                                .stride_w = 1,
+                                .dilation_h = a[5],
+                                .dilation_w = 1,
+                                .pad_top = a[4] != 0 ? 0 : 1,
+                                .pad_left = a[4] != 0 ? 1 : 2,
+                                .pad_bottom = 1,
+                                .pad_right = a[4] != 0 ? 3 : 2,
+                                .groups = a[2],
+                                .activation = {SPOT_ACT_RELU, 0}};
+    output(b, spot_conv2d(b->graph, x, weight, bias, attrs));
 }
 
 static void build_fully_connected(struct builder *b) {
@@ -216,6 +248,7 @@ static void build_proposals(struct builder *b) {
         "rois");
 }
 
+/* mode, maps */
 static void build_ps_roi_align(struct builder *b) {
     struct spot_ps_roi_align attrs = {.mode = (enum spot_roi_align_mode)b->arguments[0],
                                       .spatial_scale = 1.0F / 16,
@@ -223,14 +256,14 @@ static void build_ps_roi_align(struct builder *b) {
                                       .pooled_size = 3,
                                       .output_dim = 2,
                                       .samples = 2};
-    struct spot_value *x = map(b, "x", 18, 9, 11);
+    struct spot_value *x = maps(b, "x", b->arguments[1], 18, 9, 11);
     struct spot_value *rois = input(b, "rois", spot_shape2(12, SPOT_ROI_FIELDS));
     spot_graph_output(b->graph, spot_ps_roi_align(b->graph, x, rois, attrs), "y");
 }
 
 static void build_ps_roi_pool(struct builder *b) {
     struct spot_ps_roi_pool attrs = {1.0F / 16, 3, 3, 2};
-    struct spot_value *x = map(b, "x", 18, 9, 11);
+    struct spot_value *x = maps(b, "x", b->arguments[0], 18, 9, 11);
     struct spot_value *rois = input(b, "rois", spot_shape2(12, SPOT_ROI_FIELDS));
     spot_graph_output(b->graph, spot_ps_roi_pool(b->graph, x, rois, attrs), "y");
 }
@@ -315,6 +348,11 @@ static const struct operator_case {
     {"conv2d 3x3 depthwise, stride 2", build_conv2d, {58, 58, 3, 2, 1, 58, 8, 5, SPOT_ACT_NONE}},
     {"conv2d 5x5 depthwise", build_conv2d, {33, 33, 5, 1, 1, 33, 9, 6, SPOT_ACT_HARD_SWISH}},
     {"conv2d 3x3 on one cell", build_conv2d, {17, 8, 3, 1, 1, 1, 1, 1, SPOT_ACT_RELU}},
+    {"conv2d 3x5 uneven", build_uneven_conv2d, {17, 24, 1, 1, 0, 1}},
+    {"conv2d 3x5 uneven, dilated", build_uneven_conv2d, {16, 9, 1, 1, 0, 2}},
+    {"conv2d 3x5 uneven by side", build_uneven_conv2d, {16, 24, 1, 1, 1, 1}},
+    {"conv2d 3x5 uneven, depthwise", build_uneven_conv2d, {17, 17, 17, 1, 1, 1}},
+    {"conv2d 3x5 uneven, three maps", build_uneven_conv2d, {16, 17, 1, 3, 0, 1}},
     {"conv2d with residual", build_residual, {17, 17, 3, 1, 1, 1, 6, 5, SPOT_ACT_RELU}},
     {"fully_connected", build_fully_connected, {0}},
     {"gfl_decode", build_gfl_decode, {0}},
@@ -330,10 +368,12 @@ static const struct operator_case {
     {"preprocess stretch", build_preprocess, {SPOT_FIT_STRETCH, SPOT_PREPROCESS_FIXED, 75, 50}},
     {"preprocess top left", build_preprocess, {SPOT_FIT_TOP_LEFT, SPOT_PREPROCESS_FLOAT, 64, 64}},
     {"proposals", build_proposals, {0}},
-    {"ps_roi_align, average", build_ps_roi_align, {SPOT_ROI_ALIGN_CLAMP_AVG}},
-    {"ps_roi_align, maximum", build_ps_roi_align, {SPOT_ROI_ALIGN_ZERO_MAX}},
-    {"ps_roi_align, torchvision", build_ps_roi_align, {SPOT_ROI_ALIGN_TORCHVISION}},
-    {"ps_roi_pool", build_ps_roi_pool, {0}},
+    {"ps_roi_align, average", build_ps_roi_align, {SPOT_ROI_ALIGN_CLAMP_AVG, 1}},
+    {"ps_roi_align, maximum", build_ps_roi_align, {SPOT_ROI_ALIGN_ZERO_MAX, 1}},
+    {"ps_roi_align, torchvision", build_ps_roi_align, {SPOT_ROI_ALIGN_TORCHVISION, 1}},
+    {"ps_roi_align of two maps", build_ps_roi_align, {SPOT_ROI_ALIGN_CLAMP_AVG, 2}},
+    {"ps_roi_pool", build_ps_roi_pool, {1}},
+    {"ps_roi_pool of two maps", build_ps_roi_pool, {2}},
     {"rcnn_decode", build_rcnn_decode, {0}},
     {"resize nearest", build_resize, {SPOT_RESIZE_NEAREST, 10, 14}},
     {"resize bilinear up", build_resize, {SPOT_RESIZE_BILINEAR, 10, 14}},

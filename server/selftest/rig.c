@@ -63,10 +63,13 @@ static void fill_candidates(uint64_t *state, float *rows, int count) {
     }
 }
 
-/* Regions of picture `index` of the batch; the last is unused, one is inverted. */
-static void fill_rois(uint64_t *state, float *rows, int count, int index) {
+/*
+ * Regions of the picture's first two maps in turn, of which it may have one; the last is unused,
+ * one is inverted.
+ */
+static void fill_rois(uint64_t *state, float *rows, int count) {
     for (int i = 0; i < count; i++, rows += SPOT_ROI_FIELDS) {
-        rows[0] = (float)index;
+        rows[0] = (float)(i % 4 == 3);
         fill_box(state, rows + 1);
         if (i == 1)
             rows[3] = rows[1] - 7;
@@ -100,7 +103,7 @@ static void *make_input(const struct spot_graph *graph, const struct spot_value 
     else if (strcmp(input->name, "candidates") == 0)
         fill_candidates(state, values, dim[1]);
     else if (strcmp(input->name, "rois") == 0)
-        fill_rois(state, values, dim[0], index);
+        fill_rois(state, values, dim[0]);
     else if (strcmp(input->name, "probabilities") == 0)
         fill_probabilities(state, values, dim[0], dim[1]);
     else

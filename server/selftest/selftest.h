@@ -13,6 +13,7 @@
 #define SPOT_SERVER_SELFTEST_SELFTEST_H
 
 #include "core/backend.h"
+#include "models/detector.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,6 +40,7 @@ struct spot_selftest {
 /* Each reports its checks; faults of the device are reported as failures, too. */
 void spot_selftest_operators(const struct spot_selftest *test);
 void spot_selftest_models(const struct spot_selftest *test);
+void spot_selftest_model(const struct spot_selftest *test, const struct spot_detector *detector);
 void spot_selftest_weights(const struct spot_selftest *test, const char *detector,
                            const char *path);
 

@@ -1,6 +1,7 @@
 """Bugs for mutants/host to plant in the plug-in's host code: (file of cuda/, what is wrong, text, what replaces it).
 
-A bug in what cuDNN is asked to plan often changes nothing: cuDNN refuses it, and a kernel of our own computes.
+A bug in what cuDNN is asked to plan often changes no result: cuDNN refuses it, a kernel of our own computes, and
+the program warns that this is slow.
 """
 
 BUGS = [
@@ -27,5 +28,13 @@ BUGS = [
     ("program.c", "the pitch is not padded", "map.pitch = spot_cuda_padded(map.channels);", "map.pitch = map.channels;"),
     ("cudnn_conv.c", "the weight is taken for the bias", "{memory->in, memory->weight, memory->bias, memory->out}",
      "{memory->in, memory->weight, memory->weight, memory->out}"),
+    ("cudnn_conv.c", "strides are swapped", "{at_least_1(a->stride_h), at_least_1(a->stride_w)}",
+     "{at_least_1(a->stride_w), at_least_1(a->stride_h)}"),
+    ("cudnn_conv.c", "dilations are swapped", "{at_least_1(a->dilation_h), at_least_1(a->dilation_w)}",
+     "{at_least_1(a->dilation_w), at_least_1(a->dilation_h)}"),
+    ("cudnn_conv.c", "the margins are swapped", "{a->pad_top, a->pad_left}", "{a->pad_left, a->pad_top}"),
+    ("cudnn_conv.c", "the margins before are those after", "{a->pad_top, a->pad_left}", "{a->pad_bottom, a->pad_right}"),
+    ("cudnn_conv.c", "the margins after are those before", "{a->pad_bottom, a->pad_right}", "{a->pad_top, a->pad_left}"),
+    ("cudnn_conv.c", "ReLU is left out", "bool relu = s->attrs.activation.kind == SPOT_ACT_RELU;", "bool relu = false;"),
     ("cudnn_conv.c", "a plan has no workspace", "(const void *)&memory->workspace", "(const void *)&(void *){NULL}"),
 ]

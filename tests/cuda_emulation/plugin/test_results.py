@@ -12,8 +12,9 @@ ORDERS = {
 
 
 def passed(result):
-    """The number of checks that passed; none failed and the emulation found nothing."""
+    """The number of checks that passed; none failed, the emulation found nothing, and cuDNN had all its engines."""
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    assert "the kernel that is slow" not in result.stderr, result.stderr[-3000:]
     return int(re.search(r"(\d+) passed, 0 failed", result.stdout).group(1))
 
 
@@ -25,21 +26,14 @@ def read_counts(path):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_operator_agrees_with_the_reference(order):
-    assert passed(run("selftest", "--backend", "cuda", "--only", "operators", **ORDERS[order])) > 150
-
-
-# One run of these has two pictures, a graph's input [2,C,H,W] or regions of two: the plug-in takes one a run.
-TWO_PICTURES = ("conv_dilated_3x3", "ps_roi_align_", "ps_roi_pool_")
+    assert passed(run("selftest", "--backend", "cuda", "--only", "operators", **ORDERS[order])) >= 188
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
 def test_shared_operator_cases_agree():
     result = run("--cases", SHARED / "goldens" / "ops", "--backend", "cuda", "--plugin", PLUGIN, "--precision", "f32",
                  program=PROGRAM.parent / "tests" / "spotter-ops")
-    assert result.returncode in (0, 1), result.stderr[-3000:]
-    failed = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("FAIL")]
-    assert [case for case in failed if not case.startswith(TWO_PICTURES)] == []
-    assert int(re.search(r"(\d+) passed", result.stdout).group(1)) >= 84
+    assert passed(result) >= 93
 
 
 @pytest.mark.parametrize("order, checks", [("late", "all"), ("by chance", "bounds")])
