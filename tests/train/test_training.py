@@ -16,7 +16,7 @@ import torch
 from codes import CLASSES
 from conftest import ROOT, TRAIN, run
 from detectors import DETECTORS
-from gfl_losses import CLAIMS, assign, iou, losses
+from gfl_losses import CLAIMS, assign, losses
 from nanodet import BINS, NanoDet, Shuffle, boxes_of, cells, normalised
 from weights import drop_norms, folded, read_safetensors, unfold, write_safetensors
 

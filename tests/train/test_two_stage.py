@@ -32,7 +32,8 @@ def generated_array(entry):
     for byte in entry["generator"]["name"].encode():
         seed = ((seed ^ byte) * 0x100000001B3) & mask
     with np.errstate(over="ignore"):
-        z = np.uint64(seed) + (np.arange(np.prod(entry["shape"]), dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = np.arange(1, 1 + np.prod(entry["shape"]), dtype=np.uint64)
+        z = np.uint64(seed) + z * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
@@ -126,7 +127,8 @@ def lively(detector):
     network.train()
     for _ in range(3):
         network(60 * torch.randn(4, 3, 96, 96))
-    for layer, deviation in ((network.rpn.cls, 0.05), (network.rpn.bbox, 0.01), (network.rcnn.cls, 0.02), (network.rcnn.bbox, 0.02)):
+    last = (network.rpn.cls, 0.05), (network.rpn.bbox, 0.01), (network.rcnn.cls, 0.02), (network.rcnn.bbox, 0.02)
+    for layer, deviation in last:
         torch.nn.init.normal_(layer.weight, std=deviation)
     return network.eval()
 
