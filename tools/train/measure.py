@@ -24,7 +24,8 @@ CHUNK = 50
 
 
 def spotter(args, command, *arguments):
-    done = subprocess.run([args.spotter, command, "--model", f"{args.detector}={args.weights}", "--backend", "cpu",
+    variant = ["--variant", args.variant] if args.variant else []
+    done = subprocess.run([args.spotter, command, "--model", f"{args.detector}={args.weights}", "--backend", "cpu", *variant,
                            *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         sys.exit(f"measure: spotter {command}: {done.stderr.strip()}")
@@ -123,6 +124,7 @@ def main():
     parser.add_argument("--generated", type=pathlib.Path)
     parser.add_argument("--photographs", type=pathlib.Path)
     parser.add_argument("--without-codes", type=pathlib.Path)
+    parser.add_argument("--variant", help="switches of the detector, in place of those of the weights file")
     parser.add_argument("--limit", type=int, default=100, help="most photographs without codes")
     parser.add_argument("--confidence", type=float, help="in place of the detector's own")
     parser.add_argument("--spotter", type=pathlib.Path, default=ROOT / "build" / "spotter")
