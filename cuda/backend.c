@@ -122,8 +122,7 @@ static void cuda_program_describe(const struct spot_program *program,
     const struct spot_cuda_program *part = self->parts[0];
     *info = (struct spot_program_info){.precision = self->precision,
                                        .weight_bytes = part->weight_bytes,
-                                       .lane_bytes = part->values_bytes + part->scratch_bytes +
-                                                     part->workspace_bytes};
+                                       .lane_bytes = spot_cuda_program_bytes(part)};
 }
 
 static enum spot_status cuda_lane_new(struct spot_program *program, struct spot_lane **lane,

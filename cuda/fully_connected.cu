@@ -5,22 +5,30 @@
  *   is padding; out [N,O padded]
  *
  * A block computes a tile of 64 x 64 outputs. It brings 16 columns of K of both matrices to shared
- * memory at a time, where each of 256 threads multiplies 4 rows by 4 columns, so that an element
- * loaded once serves 64 products. k runs in one order for every output and every N.
+ * memory at a time, in vectors, where each of 256 threads multiplies 4 rows by 4 columns, so that
+ * an element loaded once serves 64 products. k runs in one order for every output and every N;
+ * cuBLAS chooses by N, and a picture's result would depend on what shares its batch.
  */
 #include "cuda/activation.cuh"
 
 enum { TILE = 64, DEPTH = 16, SIDE = 4 };
 
-/* Copies rows [first, first+TILE) of a [rows,length] matrix, columns [k0, k0+DEPTH), to a tile. */
+/*
+ * Copies rows [first, first+TILE) of a [rows,length] matrix, columns [k0, k0+DEPTH), to a tile.
+ * length is a multiple of SPOT_CUDA_CHANNELS, so a vector is wholly inside or outside.
+ */
 template <typename T>
 static __device__ inline void load_tile(const T *matrix, int rows, size_t length, int first,
                                         size_t k0, float (&tile)[DEPTH][TILE + 1]) {
-    for (int i = (int)threadIdx.x; i < TILE * DEPTH; i += SPOT_THREADS) {
+    constexpr int lanes = spot_lanes<T>;
+    for (int i = (int)threadIdx.x * lanes; i < TILE * DEPTH; i += SPOT_THREADS * lanes) {
         int row = i / DEPTH, k = i % DEPTH;
-        bool inside = first + row < rows && k0 + (size_t)k < length;
-        tile[k][row] =
-            inside ? spot_get(matrix + (size_t)(first + row) * length + k0 + (size_t)k) : 0;
+        float v[lanes] = {};
+        if (first + row < rows && k0 + (size_t)k < length)
+            spot_load(matrix + (size_t)(first + row) * length + k0 + (size_t)k, v);
+#pragma unroll
+        for (int l = 0; l < lanes; l++)
+            tile[k + l][row] = v[l];
     }
 }
 

@@ -9,14 +9,10 @@
 
 /* A run of one batch size on the lane's memory. */
 static struct spot_cuda_run run_of(const struct spot_cuda_lane *lane, int size_index) {
-    return (struct spot_cuda_run){.program = lane->program,
-                                  .data = lane->data,
-                                  .scratch = lane->scratch,
-                                  .workspace = lane->workspace,
-                                  .pictures = lane->program->sizes[size_index],
-                                  .size_index = size_index,
-                                  .cudnn = lane->cudnn,
-                                  .stream = lane->stream};
+    struct spot_cuda_run run = lane->run;
+    run.pictures = lane->program->sizes[size_index];
+    run.size_index = size_index;
+    return run;
 }
 
 static void **states_of(const struct spot_cuda_lane *lane, int size_index) {
@@ -42,8 +38,7 @@ static enum spot_status make_memory(struct spot_cuda_lane *lane, struct spot_err
     size_t host_bytes, port_bytes;
     void *memory = NULL, *pinned = NULL;
     enum spot_status status = spot_cuda_ports_init(lane, &host_bytes, &port_bytes, error);
-    size_t scratch = program->values_bytes, workspace = scratch + program->scratch_bytes;
-    size_t ports = workspace + program->workspace_bytes, bytes = ports + port_bytes;
+    size_t ports = spot_cuda_program_bytes(program), bytes = ports + port_bytes;
     if (status == SPOT_OK)
         status = spot_cuda_alloc(bytes, "a lane", &memory, error);
     lane->memory = memory;
@@ -55,12 +50,9 @@ static enum spot_status make_memory(struct spot_cuda_lane *lane, struct spot_err
     if (status != SPOT_OK)
         return status;
     memset(pinned, 0, host_bytes);
-    lane->scratch = lane->memory + scratch;
-    lane->workspace = lane->memory + workspace;
-    for (int i = 0; i < graph->n_values; i++)
-        lane->data[i] =
-            (graph->values[i]->kind == SPOT_VALUE_CONSTANT ? program->weights : lane->memory) +
-            program->values[i].offset;
+    lane->run =
+        (struct spot_cuda_run){.program = program, .cudnn = lane->cudnn, .stream = lane->stream};
+    spot_cuda_program_place(program, lane->memory, lane->data, &lane->run);
     spot_cuda_ports_place(lane, lane->pinned, lane->memory + ports);
     for (int i = 0; i < graph->n_inputs; i++) {
         int index = graph->inputs[i]->index;

@@ -42,8 +42,8 @@ struct spot_cuda_lane {
     cudaEvent_t done;
     struct spot_cudnn *cudnn;
     char *memory, *pinned;
-    void **data; /* device memory of each value of the graph */
-    void *scratch, *workspace;
+    void **data;                                  /* device memory of each value of the graph */
+    struct spot_cuda_run run;                     /* of any batch size: where its memory is */
     void **states;                                /* of each step, for each batch size */
     cudaGraphExec_t graphs[SPOT_CUDNN_SIZES_MAX]; /* NULL: launched one by one */
     struct spot_cuda_port in[SPOT_GRAPH_INPUTS_MAX], out[SPOT_GRAPH_OUTPUTS_MAX];

@@ -11,10 +11,6 @@
 
 enum { EVERY_SIZE_TO = 8, STEP = 8 }; /* batch sizes: all up to 8, then eighths of what they are */
 
-static size_t align(size_t bytes) {
-    return (bytes + SPOT_CUDA_ALIGNMENT - 1) / SPOT_CUDA_ALIGNMENT * SPOT_CUDA_ALIGNMENT;
-}
-
 bool spot_cuda_is(const struct spot_node *node, const struct spot_op *op) {
     return strcmp(node->op->name, op->name) == 0;
 }
@@ -142,7 +138,7 @@ void *spot_cuda_program_alloc(struct spot_cuda_program *program, size_t bytes,
 
 void *spot_cuda_program_stage(struct spot_cuda_program *program, size_t bytes, size_t *offset,
                               struct spot_error *error) {
-    size_t begin = align(program->weight_bytes), end = begin + bytes;
+    size_t begin = spot_cuda_align(program->weight_bytes), end = begin + bytes;
     if (program->staged == NULL || end > program->weight_capacity) {
         size_t capacity = 2 * end + SPOT_CUDA_ALIGNMENT;
         char *grown = realloc(program->staged, capacity);
@@ -190,8 +186,10 @@ static enum spot_status prepare_steps(struct spot_cuda_program *program, struct 
             status = step->op->prepare(program, step, error);
         if (status != SPOT_OK)
             spot_error_prefix(error, "%s '%s'", node->op->name, node->name);
-        program->scratch_bytes = larger(program->scratch_bytes, align(step->scratch_bytes));
-        program->workspace_bytes = larger(program->workspace_bytes, align(step->workspace_bytes));
+        program->scratch_bytes =
+            larger(program->scratch_bytes, spot_cuda_align(step->scratch_bytes));
+        program->workspace_bytes =
+            larger(program->workspace_bytes, spot_cuda_align(step->workspace_bytes));
     }
     return status;
 }
@@ -313,6 +311,21 @@ struct spot_cuda_run spot_cuda_dry_run(const struct spot_cuda_program *program) 
     return (struct spot_cuda_run){.program = program,
                                   .pictures = program->sizes[program->n_sizes - 1],
                                   .size_index = program->n_sizes - 1};
+}
+
+size_t spot_cuda_program_bytes(const struct spot_cuda_program *program) {
+    return program->values_bytes + program->scratch_bytes + program->workspace_bytes;
+}
+
+void spot_cuda_program_place(const struct spot_cuda_program *program, char *memory, void **data,
+                             struct spot_cuda_run *run) {
+    const struct spot_graph *graph = program->graph;
+    for (int i = 0; i < graph->n_values; i++)
+        data[i] = (graph->values[i]->kind == SPOT_VALUE_CONSTANT ? program->weights : memory) +
+                  program->values[i].offset;
+    run->data = data;
+    run->scratch = memory + program->values_bytes;
+    run->workspace = memory + program->values_bytes + program->scratch_bytes;
 }
 
 struct spot_cuda_map spot_cuda_map_of(const struct spot_cuda_run *run,

@@ -24,6 +24,10 @@ extern "C" {
 
 enum { SPOT_CUDA_ALIGNMENT = 256 }; /* bytes, of every place in device memory */
 
+static inline size_t spot_cuda_align(size_t bytes) {
+    return (bytes + SPOT_CUDA_ALIGNMENT - 1) / SPOT_CUDA_ALIGNMENT * SPOT_CUDA_ALIGNMENT;
+}
+
 enum spot_cuda_form {
     SPOT_CUDA_UNUSED,
     SPOT_CUDA_PICTURES, /* struct spot_cuda_picture [N] */
@@ -130,6 +134,15 @@ void spot_cuda_program_free(struct spot_cuda_program **program);
 
 /* The smallest batch size that holds `count` pictures, as an index of program->sizes. */
 int spot_cuda_program_size(const struct spot_cuda_program *program, int count);
+
+/*
+ * The memory in which a program runs: values, scratch memory and workspace in one block of
+ * spot_cuda_program_bytes, aligned to SPOT_CUDA_ALIGNMENT. spot_cuda_program_place says where each
+ * value of the graph lies (data[n_values]; constants lie in the weights) and fills in the run.
+ */
+size_t spot_cuda_program_bytes(const struct spot_cuda_program *program);
+void spot_cuda_program_place(const struct spot_cuda_program *program, char *memory, void **data,
+                             struct spot_cuda_run *run);
 
 /* Queues every step of a batch; states may be NULL: none was made. */
 enum spot_status spot_cuda_program_run(const struct spot_cuda_program *program,

@@ -11,14 +11,10 @@ static const struct spot_cuda_value *layout_of(const struct spot_cuda_lane *lane
     return &lane->program->values[value->index];
 }
 
-static size_t align(size_t bytes) {
-    return (bytes + SPOT_CUDA_ALIGNMENT - 1) / SPOT_CUDA_ALIGNMENT * SPOT_CUDA_ALIGNMENT;
-}
-
 /* Takes room at the end of what was taken so far. */
 static size_t take(size_t *total, size_t bytes) {
     size_t offset = *total;
-    *total += align(bytes);
+    *total += spot_cuda_align(bytes);
     return offset;
 }
 

@@ -56,19 +56,14 @@ enum spot_status spot_cuda_time(enum spot_status (*launch)(const struct spot_cud
 /* Memory as in a lane; maps keep the zeros it begins with. */
 static enum spot_status make_run(const struct spot_cuda_program *program, struct spot_cuda_run *run,
                                  char **memory, void **data, struct spot_error *error) {
-    size_t scratch = program->values_bytes, workspace = scratch + program->scratch_bytes;
-    size_t bytes = workspace + program->workspace_bytes;
+    size_t bytes = spot_cuda_program_bytes(program);
     void *made = NULL;
     enum spot_status status = spot_cuda_alloc(bytes, "tuning", &made, error);
     *memory = made;
     if (status == SPOT_OK && made != NULL)
         status = spot_cuda_status(cudaMemsetAsync(made, 0, bytes, run->stream), "tuning", error);
-    for (int i = 0; i < program->graph->n_values; i++)
-        if (program->values[i].form == SPOT_CUDA_MAP)
-            data[i] = *memory + program->values[i].offset;
-    run->data = data;
-    run->scratch = *memory + scratch;
-    run->workspace = *memory + workspace;
+    if (status == SPOT_OK)
+        spot_cuda_program_place(program, *memory, data, run);
     run->cudnn = program->gpu->cudnn;
     return status;
 }
