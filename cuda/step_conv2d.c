@@ -150,8 +150,8 @@ static enum spot_status new_call(const struct spot_cuda_step *step, const struct
         .workspace = run->workspace,
     };
     struct spot_cudnn_call *call = NULL;
-    enum spot_status status =
-        spot_cudnn_call_new(conv->cudnn, run->size_index, &memory, &call, error);
+    enum spot_status status = spot_cudnn_call_new(
+        spot_cudnn_conv_plan(conv->cudnn, run->size_index), &memory, &call, error);
     *state = call;
     return status;
 }

@@ -247,8 +247,35 @@ static void the_workspace_stays_within_the_budget(void **state) {
     spot_cudnn_free(&cudnn);
 }
 
+static void engines_that_break_a_promise_are_not_taken(void **state) {
+    (void)state;
+    static const struct {
+        unsigned traits;
+        const char *f32, *f16;
+    } cases[] = {
+        {0, NULL, NULL},
+        {SPOT_CUDNN_TENSOR_CORES, "it rounds to TF32", NULL},
+        {SPOT_CUDNN_ROUNDS_INPUTS, "it rounds its inputs", NULL},
+        {SPOT_CUDNN_TENSOR_CORES | SPOT_CUDNN_HALF_SUMS, "it rounds to TF32",
+         "it sums in half precision"},
+        {SPOT_CUDNN_FFT, "it goes by FFT", "it goes by FFT"},
+        {SPOT_CUDNN_WINOGRAD, "it goes by Winograd", "it goes by Winograd"},
+        {SPOT_CUDNN_VARIES, "its results vary from run to run", "its results vary from run to run"},
+        {SPOT_CUDNN_COMPILED_LATE, "it is compiled at run time", "it is compiled at run time"},
+        {SPOT_CUDNN_CUBLASLT, "it needs cuBLASLt", "it needs cuBLASLt"},
+        {SPOT_CUDNN_UNREADABLE, "it cannot be read", "it cannot be read"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *f32 = spot_cudnn_conv_objection(cases[i].traits, SPOT_F32);
+        const char *f16 = spot_cudnn_conv_objection(cases[i].traits, SPOT_F16);
+        assert_string_equal(f32 != NULL ? f32 : "", cases[i].f32 != NULL ? cases[i].f32 : "");
+        assert_string_equal(f16 != NULL ? f16 : "", cases[i].f16 != NULL ? cases[i].f16 : "");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(engines_that_break_a_promise_are_not_taken),
         cmocka_unit_test(a_choice_comes_back_from_the_file),
         cmocka_unit_test(a_stale_choice_is_replaced),
         cmocka_unit_test(the_workspace_stays_within_the_budget),
