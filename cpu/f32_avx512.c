@@ -15,3 +15,4 @@
 #include "cpu/simd/resize.inc"
 #include "cpu/simd/stem.inc"
 #include "cpu/simd/stem_f32.inc"
+#include "cpu/simd/winograd.inc"

@@ -22,6 +22,7 @@
     X(resize_add##suffix)                                                                          \
     X(conv1x1_add##suffix)                                                                         \
     X(conv1x1##suffix)                                                                             \
+    X(winograd##suffix)                                                                            \
     X(gfl_decode##suffix)                                                                          \
     X(yolo_decode##suffix)                                                                         \
     MAP_KERNELS(X, suffix)

@@ -179,6 +179,11 @@ static void all_other_convolutions_agree(void **state) {
         {32, 32, 1, 2, 0, 1, 1, 13, 8, SPOT_ACT_RELU, true, false},
         {32, 48, 5, 1, 2, 1, 1, 6, 5, SPOT_ACT_RELU, true, false},
         {9, 9, 3, 1, 1, 1, 1, 6, 5, SPOT_ACT_RELU, true, true},
+        /* by minimal filtering, whose tiles have 4x4 outputs */
+        {20, 70, 3, 1, 1, 1, 1, 18, 21, SPOT_ACT_RELU, true, false},
+        {64, 64, 3, 1, 0, 1, 1, 18, 19, SPOT_ACT_NONE, true, false},
+        {33, 130, 3, 1, 2, 1, 1, 12, 30, SPOT_ACT_SIGMOID, false, false},
+        {130, 33, 3, 1, 1, 1, 1, 40, 41, SPOT_ACT_LEAKY_RELU, true, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         check_conv(&cases[i], true);
