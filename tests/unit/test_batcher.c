@@ -184,6 +184,21 @@ static void jobs_that_wait_for_a_lane_share_a_batch(void **state) {
     assert_int_equal(spot_station_depth(station), 0);
 }
 
+/* So on a GPU the next batch goes up while one is computed. */
+static void the_next_batch_starts_on_a_free_lane_while_one_runs(void **state) {
+    (void)state;
+    start(2, 8);
+    set_gate(false);
+    submit(0);
+    wait_at_gate(1);
+    submit(1);
+    wait_at_gate(2);
+    assert_int_equal(atomic_load(&n_ended), 0);
+    set_gate(true);
+    wait_for(2);
+    assert_int_equal(atomic_load(&model.runs), 2);
+}
+
 static void a_job_cancelled_while_it_waits_gives_its_place_up_at_once(void **state) {
     (void)state;
     start(1, 1);
@@ -321,6 +336,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_job_ends_once_with_its_own_result),
         TEST(jobs_that_wait_for_a_lane_share_a_batch),
+        TEST(the_next_batch_starts_on_a_free_lane_while_one_runs),
         TEST(a_job_cancelled_while_it_waits_gives_its_place_up_at_once),
         TEST(a_job_cancelled_while_it_runs_ends_as_it_would_have),
         TEST(a_job_cancelled_before_it_is_submitted_never_runs),
