@@ -18,6 +18,7 @@ from conftest import ROOT, TRAIN, run
 from detectors import DETECTORS
 from gfl_losses import CLAIMS, assign, losses
 from nanodet import BINS, NanoDet, Shuffle, boxes_of, cells, normalised
+from shards import MINED_TIMES, Shards
 from weights import drop_norms, folded, read_safetensors, unfold, write_safetensors
 
 PROGRAM = os.environ.get("SPOTTER", str(ROOT / "build" / "spotter"))
@@ -207,6 +208,19 @@ def test_training_goes_on_where_it_was_stopped(detector, start, made, tmp_path):
     starts = json.loads((out / "settings.json").read_text())
     assert len(starts) == 2 and starts[0]["init sha256"] and starts[0]["versions"]["torch"] == torch.__version__
     assert read_safetensors(out / "model.safetensors")[1]["classes"].split("\n") == CLASSES
+
+
+def test_mined_pictures_have_no_code_and_deceive_the_model(made, tmp_path):
+    write_safetensors(tmp_path / "w.safetensors", folded(lively()), {})
+    run("generate.py", made / "codes", made / "photos", tmp_path / "mined", "--mine", 1, "--shard-pictures", 3,
+        "--model", tmp_path / "w.safetensors")
+    assert (np.load(tmp_path / "mined" / "boxes-mined-00001.npy") == -1).all()
+    network = lively()
+    for picture in np.load(tmp_path / "mined" / "pictures-mined-00001.npy"):
+        with torch.no_grad():
+            rows = network(normalised(cv2.resize(picture, (320, 320))[None]))
+        assert rows[..., :len(CLASSES)].max().sigmoid() > 0.15  # 0.2 as the program computes, in bf16
+    assert len(Shards(tmp_path / "mined").places) == 3 * MINED_TIMES
 
 
 def test_an_exported_network_is_trained_on_without_norms(made, tmp_path):

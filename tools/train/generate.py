@@ -2,6 +2,8 @@
 """Composes pictures with codes onto backgrounds.
 
     generate.py CODES PHOTOS OUT --shards N     for training: 500 pictures a shard
+    generate.py CODES PHOTOS OUT --mine N --model FILE
+                                                the same, of pictures without codes in which this exported NanoDet-m finds some
     generate.py CODES PHOTOS OUT --eval N       for measuring: images/*.jpg and annotations.json as COCO's
 
 A shard is pictures-<seed>.npy [N,352,352,3] uint8, B G R, and boxes-<seed>.npy [N,4,5] float32: x1, y1, x2, y2,
@@ -18,27 +20,65 @@ from multiprocessing import Pool
 
 import cv2
 import numpy as np
+import torch
 
 from codes import CLASSES
+from nanodet import NanoDet, normalised
 from scene import CODES_MAX, SIDE, Sources, compose
+from weights import drop_norms, fill, read_safetensors
 
+INPUT = 320
+MINED_SCORE = 0.2         # of a false alarm that is worth learning from
+MINED_SEEDS = 10**6       # seeds of a mined shard; most of them are not needed
 EVAL_SIZES = [(640, 480), (480, 640), (512, 512), (800, 600), (416, 416)]
 
-sources = None
+sources = model = None
 
 
-def start(codes, photos):
-    global sources
+def start(codes, photos, weights):
+    global sources, model
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     sources = Sources(codes, photos)
+    if weights:
+        model = NanoDet(len(CLASSES)).to(memory_format=torch.channels_last)
+        drop_norms(model)
+        fill(model, read_safetensors(weights)[0])
+        model.eval()
+
+
+@torch.no_grad()
+def deceives(picture):
+    """Whether the model sees a code in this picture."""
+    x = normalised(cv2.resize(picture, (INPUT, INPUT), interpolation=cv2.INTER_LINEAR)[None])
+    with torch.autocast("cpu", torch.bfloat16):
+        rows = model(x.contiguous(memory_format=torch.channels_last))
+    return rows.float()[..., :len(CLASSES)].max().sigmoid() > MINED_SCORE
+
+
+def composed(seed, count):
+    """The pictures of a shard and their boxes."""
+    if not model:
+        for i in range(count):
+            yield compose(seed * count + i, sources, SIDE, SIDE)
+        return
+    found = 0
+    for i in range(MINED_SEEDS):
+        picture, _ = compose((seed + 1) * MINED_SEEDS + i, sources, SIDE, SIDE, empty=True)
+        if deceives(picture):
+            yield picture, []
+            found += 1
+        if found == count:
+            return
+    raise RuntimeError(f"of {MINED_SEEDS} pictures only {found} deceive the model")
 
 
 def write_shard(job):
     seed, count, path = job
     pictures = np.empty((count, SIDE, SIDE, 3), np.uint8)
     boxes = np.full((count, CODES_MAX, 5), -1, np.float32)
-    for i in range(count):
-        pictures[i], found = compose(seed * count + i, sources, SIDE, SIDE)
+    for i, (picture, found) in enumerate(composed(seed, count)):
+        pictures[i] = picture
         for j, box in enumerate(found):
             boxes[i, j] = box
     np.save(path.with_name(path.name.replace("pictures", "boxes")), boxes)
@@ -74,17 +114,22 @@ def main():
         parser.add_argument(name, type=pathlib.Path)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--shards", type=int)
+    what.add_argument("--mine", type=int)
     what.add_argument("--eval", type=int)
+    parser.add_argument("--model", type=pathlib.Path, help="for --mine")
     parser.add_argument("--shard-pictures", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1, help="of the first shard or picture")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
+    if bool(args.mine) != bool(args.model):
+        parser.error("--mine and --model go together")
     begin = time.time()
     args.out.mkdir(parents=True, exist_ok=True)
-    with Pool(args.processes, start, (args.codes, args.photos)) as pool:
-        if args.shards:
-            seeds = range(args.seed, args.seed + args.shards)
-            jobs = [(seed, args.shard_pictures, args.out / f"pictures-{seed:05d}.npy") for seed in seeds]
+    with Pool(args.processes, start, (args.codes, args.photos, args.model)) as pool:
+        if args.shards or args.mine:
+            seeds = range(args.seed, args.seed + (args.shards or args.mine))
+            name = "pictures-mined" if args.mine else "pictures"
+            jobs = [(seed, args.shard_pictures, args.out / f"{name}-{seed:05d}.npy") for seed in seeds]
             jobs = [job for job in jobs if not job[2].exists()]
             for name in pool.imap_unordered(write_shard, jobs):
                 print(f"{time.time() - begin:6.0f} s  {name}", flush=True)

@@ -200,10 +200,10 @@ class Scene:
         move = np.array([[1, 0, corner[0]], [0, 1, corner[1]], [0, 0, 1]])
         self.paste(picture, np.full((height, width), 255, np.uint8), move @ matrix)
 
-    def compose(self):
+    def compose(self, empty):
         r = self.r
         self.picture = np.ascontiguousarray(self.background())
-        count = 0 if r.random() < 0.18 else r.choices([1, 2, 3, 4], [0.5, 0.25, 0.15, 0.1])[0]
+        count = 0 if empty or r.random() < 0.18 else r.choices([1, 2, 3, 4], [0.5, 0.25, 0.15, 0.1])[0]
         for _ in range(r.choices([0, 1, 2, 3], [0.5, 0.25, 0.15, 0.1])[0] if count else r.randint(0, 4)):
             self.add_distractor()
         side = max(self.width, self.height)
@@ -275,7 +275,7 @@ class Scene:
         return picture
 
 
-def compose(seed, sources, width, height):
-    """Picture [height,width,3] and boxes of one seed."""
+def compose(seed, sources, width, height, empty=False):
+    """Picture [height,width,3] and boxes of one seed; empty: without codes, which are in four fifths of pictures else."""
     cv2.setRNGSeed(seed % 2**31)
-    return Scene(random.Random(seed), sources, width, height).compose()
+    return Scene(random.Random(seed), sources, width, height).compose(empty)

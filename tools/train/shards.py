@@ -11,6 +11,7 @@ from scene import CODES_MAX
 
 # Share of a code's box that a crop shows, if any: of a turned code that is cut, the box of what is left is not known.
 VISIBLE_MIN = 0.85
+MINED_TIMES = 3  # how often a mined picture is seen for every time that another is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Shards:
             if path.name not in self.shards:
                 boxes = np.load(path.with_name(path.name.replace("pictures", "boxes")))
                 self.shards[path.name] = np.load(path, mmap_mode="r"), boxes
-                self.places += [(path.name, i) for i in range(len(boxes))]
+                times = MINED_TIMES if "mined" in path.name else 1
+                self.places += times * [(path.name, i) for i in range(len(boxes))]
 
     def read(self, place):
         pictures, boxes = self.shards[place[0]]
