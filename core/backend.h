@@ -17,13 +17,14 @@
 #ifndef SPOT_CORE_BACKEND_H
 #define SPOT_CORE_BACKEND_H
 
+#include "core/calibration.h"
 #include "core/graph.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { SPOT_BACKEND_ABI = 2 }; /* changes whenever a struct in this file or graph.h does */
+enum { SPOT_BACKEND_ABI = 3 }; /* changes whenever a struct in this file or graph.h does */
 
 enum spot_precision {
     SPOT_PRECISION_AUTO, /* the fastest whose accuracy golden tests have shown on this backend */
@@ -49,7 +50,8 @@ struct spot_device_info {
 
 struct spot_program_options {
     enum spot_precision precision;
-    int batch_max; /* 1 to SPOT_BATCH_MAX */
+    int batch_max;                              /* 1 to SPOT_BATCH_MAX */
+    const struct spot_calibration *calibration; /* for INT8, which needs it; borrowed by compile */
 };
 
 struct spot_program_info {
@@ -75,6 +77,12 @@ struct spot_step_time {
     uint64_t macs;                /* multiply-adds, as the literature counts them */
     uint64_t bytes;               /* that it must read and write once, weights included */
     double seconds;
+};
+
+/* Who is shown the maps of a picture: dense float32, only valid during the call. */
+struct spot_observer {
+    void (*see)(void *context, const struct spot_value *value, const float *data, size_t count);
+    void *context;
 };
 
 struct spot_backend;
@@ -132,6 +140,13 @@ struct spot_backend {
     enum spot_status (*profile)(struct spot_lane *lane, const struct spot_binding *binding,
                                 struct spot_step_time *steps, int most, int *count,
                                 struct spot_error *error);
+
+    /*
+     * Runs one picture like submit and wait, and shows every map that it computes on the way. For
+     * calibration: slow, allocates. NULL where maps cannot be seen.
+     */
+    enum spot_status (*observe)(struct spot_lane *lane, const struct spot_binding *binding,
+                                const struct spot_observer *observer, struct spot_error *error);
 };
 
 /* Adds a backend to the table; call before any thread opens one. Its struct must stay. */

@@ -10,10 +10,8 @@ static const struct {
     size_t size;
     const char *name;
 } dtypes[] = {
-    [SPOT_F32] = {4, "F32"},
-    [SPOT_F16] = {2, "F16"},
-    [SPOT_BF16] = {2, "BF16"},
-    [SPOT_PICTURE] = {0, "picture"},
+    [SPOT_F32] = {4, "F32"},         [SPOT_F16] = {2, "F16"}, [SPOT_BF16] = {2, "BF16"},
+    [SPOT_PICTURE] = {0, "picture"}, [SPOT_U8] = {1, "U8"},
 };
 
 size_t spot_dtype_size(enum spot_dtype dtype) {

@@ -26,6 +26,7 @@ enum spot_dtype {
     SPOT_F16,
     SPOT_BF16,
     SPOT_PICTURE, /* not numbers: an array of struct spot_picture, one for each picture */
+    SPOT_U8,      /* quantised; only ever inside a backend (core/calibration.h) */
 };
 
 struct spot_shape {

@@ -45,8 +45,8 @@ static enum spot_status apply(struct spot_cpu_device *device, const char *pair, 
     if (length < 4 || memcmp(pair, "isa=", 4) != 0 ||
         !spot_cpu_isa_parse(pair + 4, length - 4, &cap))
         return spot_fail(error, SPOT_INVALID,
-                         "cpu: '%.*s' is no setting; isa=portable, avx2, avx512 or amx, onednn=on "
-                         "or off, own=on or off are",
+                         "cpu: '%.*s' is no setting; isa=portable, avx2, avx512, vnni or amx, "
+                         "onednn=on or off, own=on or off are",
                          length, pair);
     if (cap < device->isa)
         device->isa = cap;
@@ -92,7 +92,7 @@ static void cpu_describe(const struct spot_device *device, struct spot_device_in
 }
 
 static bool can_compute_in(const struct spot_device *device, enum spot_precision precision) {
-    return precision == SPOT_PRECISION_F32 ||
+    return precision == SPOT_PRECISION_F32 || precision == SPOT_PRECISION_INT8 ||
            (precision == SPOT_PRECISION_BF16 && device_of(device)->isa >= SPOT_CPU_AMX);
 }
 
@@ -119,18 +119,22 @@ static enum spot_status cpu_compile(struct spot_device *device, const struct spo
         return spot_fail(error, SPOT_UNSUPPORTED,
                          precision == SPOT_PRECISION_BF16
                              ? "backend cpu computes in %s only on processors with AMX; use f32"
-                             : "backend cpu does not compute in %s; use f32 or bf16",
+                             : "backend cpu does not compute in %s; use f32, bf16 or int8",
                          spot_precision_name(precision));
+    if (precision == SPOT_PRECISION_INT8 && options->calibration == NULL)
+        return spot_fail(error, SPOT_INVALID, "int8 needs a calibration");
     struct spot_cpu_program *self = calloc(1, sizeof *self);
     if (self == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
     *self = (struct spot_cpu_program){.base = {device, graph},
                                       .precision = precision,
+                                      .calibration = options->calibration,
                                       .isa = cpu->isa,
                                       .onednn = cpu->onednn,
                                       .own = cpu->own};
     spot_onednn_this_thread();
     enum spot_status status = spot_cpu_compile(self, error);
+    self->calibration = NULL; /* borrowed for that */
     if (status != SPOT_OK)
         cpu_program_free(&self->base);
     else
@@ -265,7 +269,9 @@ static void count_work(const struct spot_cpu_program *program, const struct spot
     spot_node_types(node, &types);
     if (node->op->macs != NULL)
         time->macs += node->op->macs(&types);
-    size_t size = program->precision == SPOT_PRECISION_BF16 ? sizeof(uint16_t) : sizeof(float);
+    size_t size = program->precision == SPOT_PRECISION_INT8   ? sizeof(int8_t)
+                  : program->precision == SPOT_PRECISION_BF16 ? sizeof(uint16_t)
+                                                              : sizeof(float);
     for (int k = 0; k < node->n_in; k++)
         if (node->in[k] != NULL && node->in[k]->kind == SPOT_VALUE_CONSTANT)
             time->bytes += spot_shape_elements(&node->in[k]->type.shape) * size;
@@ -327,6 +333,43 @@ static enum spot_status cpu_profile(struct spot_lane *lane, const struct spot_bi
     return SPOT_OK;
 }
 
+/* The maps that a step has written, as dense float32. */
+static enum spot_status show_step(const struct spot_cpu_lane *lane,
+                                  const struct spot_cpu_step *step,
+                                  const struct spot_observer *observer, struct spot_error *error) {
+    const struct spot_cpu_program *program = (const struct spot_cpu_program *)lane->base.program;
+    for (int k = 0; k < step->n_out; k++) {
+        const struct spot_value *value = step->out[k];
+        const struct spot_cpu_layout *layout = spot_cpu_layout(program, value);
+        size_t count = spot_shape_elements(&value->type.shape);
+        if (layout->form != SPOT_CPU_MAP)
+            continue;
+        float *dense = malloc(count * sizeof *dense);
+        if (dense == NULL)
+            return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
+        spot_cpu_from_map(lane->data[value->index], layout, dense);
+        observer->see(observer->context, value, dense, count);
+        free(dense);
+    }
+    return SPOT_OK;
+}
+
+static enum spot_status cpu_observe(struct spot_lane *lane, const struct spot_binding *binding,
+                                    const struct spot_observer *observer,
+                                    struct spot_error *error) {
+    struct spot_cpu_lane *self = (struct spot_cpu_lane *)lane;
+    const struct spot_cpu_program *program = (const struct spot_cpu_program *)lane->program;
+    enum spot_status status = SPOT_OK;
+    spot_onednn_this_thread();
+    read_inputs(self, program, binding);
+    for (int i = 0; status == SPOT_OK && i < program->n_steps; i++) {
+        run_step(self, program, i);
+        status = show_step(self, &program->steps[i], observer, error);
+    }
+    write_outputs(self, program, binding);
+    return status;
+}
+
 static enum spot_status cpu_wait(struct spot_lane *lane, struct spot_error *error) {
     (void)lane, (void)error;
     return SPOT_OK;
@@ -347,4 +390,5 @@ const struct spot_backend spot_backend_cpu = {
     .submit = cpu_submit,
     .wait = cpu_wait,
     .profile = cpu_profile,
+    .observe = cpu_observe,
 };

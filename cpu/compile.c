@@ -15,6 +15,7 @@
 #include "core/ops/split.h"
 #include "core/plan.h"
 #include "cpu/kernel.h"
+#include "cpu/quantise.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,27 +66,45 @@ static void find_f32(const struct spot_graph *graph, bool *f32) {
     }
 }
 
+/* Which maps are bytes, in bf16 or in float32, from what the program's precision says. */
+static enum spot_status find_dtypes(const struct spot_cpu_program *program, bool *f32,
+                                    struct spot_cpu_quantised *quantised,
+                                    struct spot_error *error) {
+    if (program->precision == SPOT_PRECISION_INT8)
+        return spot_cpu_choose_quantised(program->base.graph, program->calibration, quantised,
+                                         error);
+    find_f32(program->base.graph, f32);
+    return SPOT_OK;
+}
+
+static struct spot_cpu_layout layout_of(const struct spot_cpu_program *program,
+                                        const struct spot_value *value, bool f32,
+                                        const struct spot_cpu_quantised *quantised) {
+    if (!is_map(value))
+        return spot_cpu_layout_dense(&value->type);
+    bool picture = value->kind == SPOT_VALUE_INPUT || value->producer->op == &spot_op_preprocess;
+    bool packed = picture && value->type.shape.dim[1] <= SPOT_CPU_PACKED_MAX;
+    bool bf16 = program->precision == SPOT_PRECISION_BF16 && !f32;
+    enum spot_dtype dtype = quantised->bytes ? SPOT_U8 : bf16 ? SPOT_BF16 : SPOT_F32;
+    struct spot_cpu_layout layout = spot_cpu_layout_map(&value->type.shape, dtype, packed);
+    layout.quantisation = quantised->by;
+    return layout;
+}
+
 static enum spot_status choose_layouts(struct spot_cpu_program *program, struct spot_error *error) {
     const struct spot_graph *graph = program->base.graph;
     bool *f32 = calloc((size_t)graph->n_values, sizeof *f32);
-    if (f32 == NULL)
-        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
-    find_f32(graph, f32);
-    for (int i = 0; i < graph->n_values; i++) {
-        const struct spot_value *value = graph->values[i];
-        if (!is_map(value)) {
-            program->layouts[i] = spot_cpu_layout_dense(&value->type);
-            continue;
-        }
-        bool picture =
-            value->kind == SPOT_VALUE_INPUT || value->producer->op == &spot_op_preprocess;
-        bool packed = picture && value->type.shape.dim[1] <= SPOT_CPU_PACKED_MAX;
-        enum spot_dtype dtype =
-            program->precision == SPOT_PRECISION_BF16 && !f32[i] ? SPOT_BF16 : SPOT_F32;
-        program->layouts[i] = spot_cpu_layout_map(&value->type.shape, dtype, packed);
-    }
+    struct spot_cpu_quantised *quantised = calloc((size_t)graph->n_values, sizeof *quantised);
+    enum spot_status status;
+    if (f32 == NULL || quantised == NULL)
+        status = spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
+    else
+        status = find_dtypes(program, f32, quantised, error);
+    for (int i = 0; status == SPOT_OK && i < graph->n_values; i++)
+        program->layouts[i] = layout_of(program, graph->values[i], f32[i], &quantised[i]);
     free(f32);
-    return SPOT_OK;
+    free(quantised);
+    return status;
 }
 
 const struct spot_node *spot_cpu_sole_producer(const struct spot_cpu_program *program,

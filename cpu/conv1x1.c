@@ -28,6 +28,13 @@ static bool is_padded_map(const struct spot_cpu_program *program, const struct s
            (size_t)layout->pitch * spot_dtype_size(dtype) % 64 == 0;
 }
 
+/* Quantised convolutions read bytes, or float32 that they quantise on the way. */
+static bool is_data(const struct spot_cpu_program *program, const struct spot_value *value,
+                    enum spot_dtype dtype) {
+    return is_padded_map(program, value, dtype) ||
+           (dtype == SPOT_U8 && is_padded_map(program, value, SPOT_F32));
+}
+
 /* The convolution whose result this value is, when the step may compute it too. */
 static const struct spot_node *conv_behind(const struct spot_cpu_program *program,
                                            const struct spot_value *value) {
@@ -73,7 +80,7 @@ bool spot_cpu_conv1x1_match(const struct spot_cpu_program *program, const struct
     /* an odd number of channels would begin the second half with an odd one */
     if (joins && node->n_out == 2 && node->out[0]->type.shape.dim[1] % 2 != 0)
         return false;
-    if (!is_padded_map(program, conv->in[CONV_DATA], dtype) ||
+    if (!is_data(program, conv->in[CONV_DATA], dtype) ||
         (out_dtype != dtype && (joins || out_dtype != SPOT_F32)) ||
         (other != NULL && !is_padded_map(program, other, out_dtype)))
         return false;

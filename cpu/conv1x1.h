@@ -48,7 +48,8 @@ struct spot_cpu_conv1x1 {
 
 /*
  * For spot_cpu_kernel.match of conv2d, add and shuffle_join: whether this is one of the cases, with
- * data of element type `dtype`. out may be float32 also where dtype is bf16.
+ * data of element type `dtype`. out may be float32 also where dtype is another; data too where
+ * it is U8.
  */
 bool spot_cpu_conv1x1_match(const struct spot_cpu_program *program, const struct spot_node *node,
                             struct spot_cpu_step *step, enum spot_dtype dtype);

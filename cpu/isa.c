@@ -42,11 +42,14 @@ enum spot_cpu_isa spot_cpu_isa_detect(void) {
     if (!has(b, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ) ||
         (state & XCR0_AVX512) != XCR0_AVX512)
         return SPOT_CPU_AVX2;
-    const uint32_t amx_bf16 = 1U << 22, amx_tile = 1U << 24, avx512_bf16 = 1U << 5;
-    if (!has(d, amx_bf16 | amx_tile) || (state & XCR0_AMX) != XCR0_AMX ||
+    const uint32_t avx512_vnni = 1U << 11, avx512_bf16 = 1U << 5;
+    const uint32_t amx_bf16 = 1U << 22, amx_tile = 1U << 24, amx_int8 = 1U << 25;
+    if (!has(c, avx512_vnni))
+        return SPOT_CPU_AVX512;
+    if (!has(d, amx_bf16 | amx_tile | amx_int8) || (state & XCR0_AMX) != XCR0_AMX ||
         __get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || !has(a, avx512_bf16) ||
         syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) != 0)
-        return SPOT_CPU_AVX512;
+        return SPOT_CPU_VNNI;
     return SPOT_CPU_AMX;
 }
 
@@ -73,10 +76,8 @@ void spot_cpu_brand(char brand[49]) {
 #endif
 
 static const char *const names[SPOT_CPU_ISA_COUNT] = {
-    [SPOT_CPU_PORTABLE] = "portable",
-    [SPOT_CPU_AVX2] = "avx2",
-    [SPOT_CPU_AVX512] = "avx512",
-    [SPOT_CPU_AMX] = "amx",
+    [SPOT_CPU_PORTABLE] = "portable", [SPOT_CPU_AVX2] = "avx2", [SPOT_CPU_AVX512] = "avx512",
+    [SPOT_CPU_VNNI] = "vnni",         [SPOT_CPU_AMX] = "amx",
 };
 
 const char *spot_cpu_isa_name(enum spot_cpu_isa isa) {

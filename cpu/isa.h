@@ -1,6 +1,7 @@
 /*
  * Instruction sets that kernels are written for, each including those before it. A file whose name
- * ends in _avx2, _avx512 or _amx is compiled for that set and called only where it was detected.
+ * ends in _avx2, _avx512, _vnni or _amx is compiled for that set and called only where it was
+ * detected.
  */
 #ifndef SPOT_CPU_ISA_H
 #define SPOT_CPU_ISA_H
@@ -15,7 +16,9 @@ enum spot_cpu_isa {
     SPOT_CPU_PORTABLE, /* plain C */
     SPOT_CPU_AVX2,     /* AVX2, FMA, F16C */
     SPOT_CPU_AVX512,   /* AVX-512 F, BW, VL, DQ */
-    SPOT_CPU_AMX,      /* AVX-512 BF16, AMX tiles with bf16 products, granted by the kernel */
+    SPOT_CPU_VNNI,     /* AVX-512 VNNI: products of bytes */
+    SPOT_CPU_AMX,      /* AVX-512 BF16, AMX tiles with products of bf16 and of bytes, granted by the
+                          kernel */
     SPOT_CPU_ISA_COUNT
 };
 

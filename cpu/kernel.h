@@ -45,7 +45,8 @@ struct spot_cpu_step {
 
 struct spot_cpu_program {
     struct spot_program base;
-    enum spot_precision precision; /* F32 or BF16 */
+    enum spot_precision precision;              /* F32, BF16 or INT8 */
+    const struct spot_calibration *calibration; /* for INT8, while it is compiled */
     enum spot_cpu_isa isa;
     bool onednn, own;
     struct spot_cpu_layout *layouts; /* of each value of the graph */

@@ -5,7 +5,17 @@
  */
 #include "cpu/kernel.h"
 
-/* cpu/simd, for maps of both element types */
+/* cpu/simd, for quantised maps */
+#define U8_CONV_KERNELS(X, suffix)                                                                 \
+    X(conv_join_u8##suffix)                                                                        \
+    X(conv_add_u8##suffix)                                                                         \
+    X(conv_u8##suffix)
+
+#define U8_KERNELS(X, suffix)                                                                      \
+    U8_CONV_KERNELS(X, suffix)                                                                     \
+    X(depthwise_u8##suffix)
+
+/* for maps of float32 and bf16 */
 #define MAP_KERNELS(X, suffix)                                                                     \
     X(preprocess##suffix)                                                                          \
     X(stem_pool##suffix)                                                                           \
@@ -29,6 +39,10 @@
 
 #if defined(__x86_64__)
 #define FAST_KERNELS(X)                                                                            \
+    U8_CONV_KERNELS(X, _amx)                                                                       \
+    U8_CONV_KERNELS(X, _vnni)                                                                      \
+    U8_KERNELS(X, _avx512)                                                                         \
+    U8_KERNELS(X, _avx2)                                                                           \
     X(conv1x1_join_amx)                                                                            \
     X(resize_add_bf16_amx)                                                                         \
     X(conv1x1_add_amx)                                                                             \
@@ -42,6 +56,7 @@
 
 #define ALL_KERNELS(X)                                                                             \
     FAST_KERNELS(X)                                                                                \
+    U8_KERNELS(X, _portable)                                                                       \
     X(onednn_conv)                                                                                 \
     X(onednn_fully_connected)                                                                      \
     F32_KERNELS(X, _f32_portable)                                                                  \

@@ -31,6 +31,9 @@ size_t spot_cpu_pixels(const struct spot_cpu_layout *layout) {
 }
 
 bool spot_cpu_same_size(const struct spot_cpu_layout *a, const struct spot_cpu_layout *b) {
+    if (a->dtype == SPOT_U8 && (a->quantisation.scale != b->quantisation.scale ||
+                                a->quantisation.zero != b->quantisation.zero))
+        return false;
     return a->form == SPOT_CPU_MAP && b->form == SPOT_CPU_MAP && a->dtype == b->dtype &&
            a->height == b->height && a->width == b->width;
 }
@@ -67,10 +70,16 @@ static void write_channel(const float *plane, const struct spot_cpu_layout *layo
         float *to = (float *)map + c;
         for (size_t i = 0; i < pixels; i++)
             to[i * pitch] = plane != NULL ? plane[i] : 0;
-    } else {
+    } else if (layout->dtype == SPOT_BF16) {
         uint16_t *to = (uint16_t *)map + c;
         for (size_t i = 0; i < pixels; i++)
             to[i * pitch] = plane != NULL ? spot_bf16_from_f32(plane[i]) : 0;
+    } else {
+        uint8_t *to = (uint8_t *)map + c;
+        float inverse = 1 / layout->quantisation.scale;
+        for (size_t i = 0; i < pixels; i++)
+            to[i * pitch] =
+                spot_cpu_quantise(plane != NULL ? plane[i] : 0, inverse, layout->quantisation.zero);
     }
 }
 
@@ -85,15 +94,30 @@ void spot_cpu_to_map(const float *dense, const struct spot_cpu_layout *layout, v
                       map);
 }
 
+static float read_element(const struct spot_cpu_layout *layout, const void *map, size_t at) {
+    if (layout->dtype == SPOT_F32)
+        return ((const float *)map)[at];
+    if (layout->dtype == SPOT_BF16)
+        return spot_f32_from_bf16(((const uint16_t *)map)[at]);
+    const struct spot_quantisation *by = &layout->quantisation;
+    return by->scale * (float)(((const uint8_t *)map)[at] - by->zero);
+}
+
+static void write_element(const struct spot_cpu_layout *layout, void *map, size_t at, float value) {
+    if (layout->dtype == SPOT_F32)
+        ((float *)map)[at] = value;
+    else if (layout->dtype == SPOT_BF16)
+        ((uint16_t *)map)[at] = spot_bf16_from_f32(value);
+    else
+        ((uint8_t *)map)[at] =
+            spot_cpu_quantise(value, 1 / layout->quantisation.scale, layout->quantisation.zero);
+}
+
 void spot_cpu_from_map(const void *map, const struct spot_cpu_layout *layout, float *dense) {
     size_t pixels = spot_cpu_pixels(layout), pitch = (size_t)layout->pitch;
-    for (int c = 0; c < layout->channels; c++) {
-        for (size_t i = 0; i < pixels; i++) {
-            size_t at = i * pitch + (size_t)c;
-            *dense++ = layout->dtype == SPOT_F32 ? ((const float *)map)[at]
-                                                 : spot_f32_from_bf16(((const uint16_t *)map)[at]);
-        }
-    }
+    for (int c = 0; c < layout->channels; c++)
+        for (size_t i = 0; i < pixels; i++)
+            *dense++ = read_element(layout, map, i * pitch + (size_t)c);
 }
 
 void spot_cpu_map_to_map(const void *from, const struct spot_cpu_layout *from_layout, void *to,
@@ -101,17 +125,10 @@ void spot_cpu_map_to_map(const void *from, const struct spot_cpu_layout *from_la
     size_t pixels = spot_cpu_pixels(from_layout);
     for (size_t i = 0; i < pixels; i++) {
         for (int c = 0; c < to_layout->pitch; c++) {
-            size_t at = i * (size_t)from_layout->pitch + (size_t)c;
-            float value = 0;
-            if (c < from_layout->channels)
-                value = from_layout->dtype == SPOT_F32
-                            ? ((const float *)from)[at]
-                            : spot_f32_from_bf16(((const uint16_t *)from)[at]);
-            at = i * (size_t)to_layout->pitch + (size_t)c;
-            if (to_layout->dtype == SPOT_F32)
-                ((float *)to)[at] = value;
-            else
-                ((uint16_t *)to)[at] = spot_bf16_from_f32(value);
+            size_t from_at = i * (size_t)from_layout->pitch + (size_t)c;
+            size_t to_at = i * (size_t)to_layout->pitch + (size_t)c;
+            write_element(to_layout, to, to_at,
+                          c < from_layout->channels ? read_element(from_layout, from, from_at) : 0);
         }
     }
 }

@@ -9,13 +9,20 @@
  * it. Pictures as network inputs (C up to 4, from preprocess or the caller) are packed instead:
  * their pitch is C.
  *
+ * In an int8 program many maps are quantised, element type U8: real = scale * (byte - zero), see
+ * core/calibration.h. Their channels from C to the pitch hold anything: kernels that read them give
+ * them no weight. A float32 map that a quantised convolution reads has a scale and zero too, by
+ * which the convolution quantises it on the way in.
+ *
  * After the last pixel follow SPOT_CPU_SLACK_PIXELS more, of any content, so that a kernel may
  * read and write whole blocks of pixels. The content of one never influences another's.
  */
 #ifndef SPOT_CPU_LAYOUT_H
 #define SPOT_CPU_LAYOUT_H
 
-#include "core/tensor.h"
+#include <math.h>
+
+#include "core/calibration.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,11 +38,18 @@ enum spot_cpu_form { SPOT_CPU_DENSE, SPOT_CPU_MAP };
 
 struct spot_cpu_layout {
     enum spot_cpu_form form;
-    enum spot_dtype dtype;       /* F32, BF16; PICTURE for pictures */
-    int channels, height, width; /* maps */
-    int pitch;                   /* maps: elements from one pixel to the next */
-    size_t bytes;                /* to reserve, slack included */
+    enum spot_dtype dtype;                 /* F32, BF16, U8; PICTURE for pictures */
+    int channels, height, width;           /* maps */
+    int pitch;                             /* maps: elements from one pixel to the next */
+    size_t bytes;                          /* to reserve, slack included */
+    struct spot_quantisation quantisation; /* maps; scale 0: there is none */
 };
+
+/* The byte for a real number: nearest even of x / scale + zero, 0 to 255; 0 for NaN. */
+static inline uint8_t spot_cpu_quantise(float x, float inverse_scale, int zero) {
+    float scaled = x * inverse_scale + (float)zero;
+    return (uint8_t)(scaled >= UINT8_MAX ? UINT8_MAX : scaled > 0 ? rintf(scaled) : 0);
+}
 
 struct spot_cpu_layout spot_cpu_layout_dense(const struct spot_type *type);
 

@@ -1,6 +1,6 @@
 /*
  * Operators that only move channels of maps: concat along the channels, split, channel_shuffle,
- * shuffle_join. Plain copies of 2 or 4 byte elements, pixel by pixel, in any layout of maps.
+ * shuffle_join. Plain copies of elements of 1, 2 or 4 bytes, pixel by pixel, in any layout of maps.
  */
 #include "core/ops/channel_shuffle.h"
 #include "core/ops/concat.h"
@@ -105,6 +105,7 @@ static void split_run(const struct spot_cpu_step *step, const struct spot_cpu_ru
                 out[c] = 0;                                                                        \
         }                                                                                          \
     }
+DEFINE_INTERLEAVE(uint8_t)
 DEFINE_INTERLEAVE(uint16_t)
 DEFINE_INTERLEAVE(uint32_t)
 #undef DEFINE_INTERLEAVE
@@ -133,7 +134,9 @@ static void shuffle_run(const struct spot_cpu_step *step, const struct spot_cpu_
                       i * pixel_bytes(self, &self->in[k]) +
                       (step->n_in == 2 ? 0 : (size_t)g * width);
         }
-        if (self->element == sizeof(uint16_t))
+        if (self->element == sizeof(uint8_t))
+            interleave_uint8_t(self, runs, i, step->n_out, outs);
+        else if (self->element == sizeof(uint16_t))
             interleave_uint16_t(self, runs, i, step->n_out, outs);
         else
             interleave_uint32_t(self, runs, i, step->n_out, outs);

@@ -28,13 +28,17 @@ static const struct spot_value *optional_input(const struct spot_cpu_step *step,
     return step->n_in > k ? step->in[k] : NULL;
 }
 
+static bool is_float_map(const struct spot_cpu_program *program, const struct spot_value *value) {
+    const struct spot_cpu_layout *layout = spot_cpu_layout(program, value);
+    return layout->form == SPOT_CPU_MAP && layout->dtype != SPOT_U8;
+}
+
 static bool match(const struct spot_cpu_program *program, const struct spot_node *node,
                   struct spot_cpu_step *step) {
     (void)step;
     return node->in[WEIGHT]->data != NULL &&
            (node->n_in <= BIAS || node->in[BIAS] == NULL || node->in[BIAS]->data != NULL) &&
-           spot_cpu_layout(program, node->in[DATA])->form == SPOT_CPU_MAP &&
-           spot_cpu_layout(program, node->out[0])->form == SPOT_CPU_MAP;
+           is_float_map(program, node->in[DATA]) && is_float_map(program, node->out[0]);
 }
 
 /* How the library sees groups and channels. */

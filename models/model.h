@@ -33,8 +33,9 @@ struct spot_model_options {
     const struct spot_weights *tensors; /* in place of a file; borrowed until the model is freed */
     const char *labels; /* path of a text file, one class name a line; NULL for none */
     enum spot_precision precision;
-    int batch_max;                      /* 0 means 1 */
-    enum spot_suppression suppression;  /* decides build.class_agnostic */
+    const struct spot_calibration *calibration; /* for INT8; borrowed while it loads */
+    int batch_max;                              /* 0 means 1 */
+    enum spot_suppression suppression;          /* decides build.class_agnostic */
     struct spot_detector_options build; /* variant NULL: the one in the file's metadata, if any */
 };
 
@@ -124,6 +125,19 @@ enum spot_status spot_model_wait(struct spot_model_lane *lane, struct spot_detec
 enum spot_status spot_model_profile(struct spot_model_lane *lane,
                                     const struct spot_request *request,
                                     struct spot_step_time *steps, int most, int *count,
+                                    struct spot_error *error);
+
+/*
+ * For calibration: runs one picture and shows every map that is computed, by the name of
+ * spot_calibration_name; see observe in core/backend.h. SPOT_UNSUPPORTED when the backend cannot.
+ */
+struct spot_map_observer {
+    void (*see)(void *context, const char *name, const float *data, size_t count);
+    void *context;
+};
+enum spot_status spot_model_observe(struct spot_model_lane *lane,
+                                    const struct spot_request *request,
+                                    const struct spot_map_observer *observer,
                                     struct spot_error *error);
 
 /*

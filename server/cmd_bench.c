@@ -206,7 +206,7 @@ static enum spot_status bench_model(struct suite *suite, struct spot_options *op
         setup.tensors = &made.weights;
     }
     if (status == SPOT_OK)
-        status = spot_model_load(suite->chosen->device, &setup, &model, error);
+        status = spot_model_setup_load(suite->chosen->device, entry, &setup, &model, error);
     if (status == SPOT_OK)
         status = measure(suite, entry, model, error);
     spot_model_free(&model);

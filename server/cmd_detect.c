@@ -145,7 +145,7 @@ static enum spot_status run(struct detect *detect, const struct spot_options *op
     setup.batch_max = 1;
     enum spot_status status = spot_device_choose(options, &chosen, error);
     if (status == SPOT_OK)
-        status = spot_model_load(chosen.device, &setup, &detect->model, error);
+        status = spot_model_setup_load(chosen.device, detect->entry, &setup, &detect->model, error);
     if (status == SPOT_OK && detect->results != NULL)
         status = spot_file_digest(setup.weights, detect->digest, error);
     if (status != SPOT_OK)

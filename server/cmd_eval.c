@@ -9,22 +9,11 @@
 #include "server/command.h"
 #include "server/device.h"
 #include "server/eval/evaluate.h"
+#include "server/eval/protocol.h"
 #include "server/file.h"
 #include "server/model_setup.h"
 #include "server/progress.h"
 #include "server/runner.h"
-
-/* How the authors of a family evaluate, which differs from how it is used. */
-static const struct protocol {
-    const char *family;
-    float confidence, iou;
-    int max_detections;
-} protocols[] = {
-    {"nanodet", 0.05F, 0.6F, 100},
-    {"yolov5-shufflenetv2", 0.001F, 0.6F, 300},
-    {"rfsong", 0.05F, 0.45F, SPOT_DETECTIONS_MAX},
-    {"light-head-rcnn", 0.05F, 0.5F, 100},
-};
 
 struct eval {
     const char *images, *annotations, *results;
@@ -38,28 +27,6 @@ static void show_progress(void *data, size_t done, size_t total) {
     if (progress->total != total)
         spot_progress_begin(progress, total);
     spot_progress_show(progress, "pictures", done);
-}
-
-/* The request of the family's protocol, changed by what the flags say. */
-static void init_request(const struct spot_model_entry *entry, const struct spot_model *model,
-                         struct spot_request *request) {
-    const char *family = spot_model_info(model)->detector->family->name;
-    struct spot_request asked;
-    spot_model_setup_request(entry, model, &asked);
-    *request = asked;
-    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++) {
-        if (strcmp(protocols[i].family, family) != 0)
-            continue;
-        request->confidence = protocols[i].confidence;
-        request->iou = protocols[i].iou;
-        request->max_detections = protocols[i].max_detections;
-    }
-    if (entry->confidence >= 0)
-        request->confidence = asked.confidence;
-    if (entry->iou >= 0)
-        request->iou = asked.iou;
-    if (entry->max_detections > 0)
-        request->max_detections = asked.max_detections;
 }
 
 /* Detections in the form that other COCO tools read. */
@@ -150,7 +117,7 @@ static enum spot_status evaluate(struct eval *eval, const struct spot_model_entr
                                          .progress_data = &eval->progress};
     if (entry->reduced_decoding)
         evaluation.decoding.reduced_for = model;
-    init_request(entry, model, &evaluation.request);
+    spot_eval_request(entry, model, &evaluation.request);
     status = spot_evaluate(&evaluation, error);
     spot_progress_clear(&eval->progress);
     if (status == SPOT_OK && eval->results != NULL)
@@ -175,7 +142,7 @@ static enum spot_status run(struct eval *eval, struct spot_options *options,
         struct spot_model_options setup = spot_model_setup(&options->models[0]);
         setup.batch_max = 1;
         setup.build.all_classes = true;
-        status = spot_model_load(chosen.device, &setup, &model, error);
+        status = spot_model_setup_load(chosen.device, &options->models[0], &setup, &model, error);
     }
     if (status == SPOT_OK)
         status = evaluate(eval, &options->models[0], &chosen, model, error);

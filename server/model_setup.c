@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/calibrate/calibration_file.h"
 #include "server/installed.h"
 
 static enum spot_status find_weights(struct spot_options *options, struct spot_model_entry *model,
@@ -46,6 +47,24 @@ struct spot_model_options spot_model_setup(const struct spot_model_entry *entry)
     if (!spot_precision_parse(entry->precision, &options.precision))
         options.precision = SPOT_PRECISION_AUTO; /* the table of options allows no other word */
     return options;
+}
+
+enum spot_status spot_model_setup_load(struct spot_device *device,
+                                       const struct spot_model_entry *entry,
+                                       const struct spot_model_options *setup,
+                                       struct spot_model **model, struct spot_error *error) {
+    struct spot_calibration_file calibration = {0};
+    struct spot_model_options options = *setup;
+    enum spot_status status = SPOT_OK;
+    *model = NULL;
+    if (options.precision == SPOT_PRECISION_INT8) {
+        status = spot_calibration_file_find(entry, &calibration, error);
+        options.calibration = &calibration.ranges;
+    }
+    if (status == SPOT_OK)
+        status = spot_model_load(device, &options, model, error);
+    spot_calibration_file_free(&calibration);
+    return status;
 }
 
 void spot_model_setup_request(const struct spot_model_entry *entry, const struct spot_model *model,

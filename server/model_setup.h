@@ -26,6 +26,15 @@ enum spot_status spot_model_setup_complete(struct spot_options *options, struct 
  */
 struct spot_model_options spot_model_setup(const struct spot_model_entry *entry);
 
+/*
+ * Loads a model as setup says (see above), with the entry's calibration when it is to compute in
+ * int8; refused in one sentence when there is none that was made for these weights.
+ */
+enum spot_status spot_model_setup_load(struct spot_device *device,
+                                       const struct spot_model_entry *entry,
+                                       const struct spot_model_options *setup,
+                                       struct spot_model **model, struct spot_error *error);
+
 /* The model's defaults for a picture, changed by what the entry says. */
 void spot_model_setup_request(const struct spot_model_entry *entry, const struct spot_model *model,
                               struct spot_request *request);

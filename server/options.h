@@ -37,6 +37,7 @@ struct spot_model_entry {
         *labels; /* file with one class name a line; NULL: see the weights, then the detector */
     const char *variant;     /* switches of the detector; NULL: what the weights file says */
     const char *precision;   /* "auto", "f32", "bf16", "f16" or "int8" */
+    const char *calibration; /* file for int8; NULL: the one beside the weights */
     double confidence;       /* 0..1; below 0: the detector's own default */
     double iou;              /* 0..1; below 0: the detector's own default */
     int max_detections;      /* 1..1000; 0: the detector's own default */
@@ -112,6 +113,7 @@ enum spot_command_bit {
     SPOT_FOR_HEALTH = 32,
     SPOT_FOR_CONFIG = 64,
     SPOT_FOR_MODELS = 128,
+    SPOT_FOR_CALIBRATE = 256,
 };
 
 /*

@@ -15,8 +15,10 @@
 enum {
     /* commands that run detectors, and those for which it matters how the server is set up */
     RUNS = SPOT_FOR_SERVE | SPOT_FOR_DETECT | SPOT_FOR_BENCH | SPOT_FOR_EVAL | SPOT_FOR_CONFIG,
+    LOADS = RUNS | SPOT_FOR_CALIBRATE,
     SERVES = SPOT_FOR_SERVE | SPOT_FOR_CONFIG,
-    DETECTS = SPOT_FOR_SERVE | SPOT_FOR_DETECT | SPOT_FOR_EVAL | SPOT_FOR_CONFIG,
+    DETECTS =
+        SPOT_FOR_SERVE | SPOT_FOR_DETECT | SPOT_FOR_EVAL | SPOT_FOR_CONFIG | SPOT_FOR_CALIBRATE,
 };
 
 #define GIB (1024.0 * 1024.0 * 1024.0)
@@ -34,7 +36,7 @@ const struct spot_option spot_option_table[] = {
      .unset = "none",
      .argument = "FILE",
      .sources = SPOT_SOURCES_CALL,
-     .commands = RUNS | SPOT_FOR_HEALTH,
+     .commands = LOADS | SPOT_FOR_HEALTH,
      .help = "Config file to read."},
     {.key = "listen",
      .rule = SPOT_RULE_TEXT,
@@ -82,7 +84,7 @@ const struct spot_option spot_option_table[] = {
      .offset = PROGRAM(backend_settings),
      .unset = "none",
      .argument = "KEY=VALUE,...",
-     .commands = RUNS | SPOT_FOR_SELFTEST,
+     .commands = LOADS | SPOT_FOR_SELFTEST,
      .help = "Settings of the backend's own, for tests and tuning.",
      .restart = true},
     {.key = "cuda.plugin",
@@ -99,7 +101,7 @@ const struct spot_option spot_option_table[] = {
      .unset = "the models of the config file",
      .argument = "NAME[=WEIGHTS]",
      .sources = SPOT_SOURCES_CALL,
-     .commands = RUNS,
+     .commands = LOADS,
      .help = "Detector to use, with its weights; may be repeated, replaces the models of the "
              "config file.",
      .set = spot_options_set_model},
@@ -133,7 +135,7 @@ const struct spot_option spot_option_table[] = {
      .offset = MODEL(variant),
      .unset = "what the weights file says, else the detector's defaults",
      .argument = "LIST",
-     .commands = RUNS,
+     .commands = LOADS,
      .help = "Switches of the detector, \"key=value,key=value\"; see docs/light-head-rcnn.md."},
     {.key = "models[].precision",
      .rule = SPOT_RULE_CHOICE(precisions),
@@ -141,7 +143,15 @@ const struct spot_option spot_option_table[] = {
      .initial = "auto",
      .argument = "TYPE",
      .commands = RUNS,
-     .help = "Number format to compute in; auto takes the fastest whose accuracy was shown."},
+     .help = "Number format to compute in; auto takes the fastest whose accuracy was shown. int8 "
+             "needs a calibration, see `spotter calibrate`."},
+    {.key = "models[].calibration",
+     .rule = SPOT_RULE_PATH,
+     .offset = MODEL(calibration),
+     .unset = "beside the weights, NAME.int8.json",
+     .argument = "FILE",
+     .commands = RUNS,
+     .help = "What `spotter calibrate` wrote for these weights; int8 needs it."},
     {.key = "models[].confidence",
      .rule = SPOT_RULE_NUMBER(0, 1),
      .offset = MODEL(confidence),

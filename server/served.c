@@ -126,7 +126,7 @@ static enum spot_status open_model(const struct spot_served_context *context,
     options.build.tensor_input = tensor_input;
     if (!context->batch_pays)
         options.batch_max = 1;
-    enum spot_status status = spot_model_load(context->device, &options, model, error);
+    enum spot_status status = spot_model_setup_load(context->device, entry, &options, model, error);
     if (status != SPOT_OK)
         return status;
     struct spot_line_options line = {

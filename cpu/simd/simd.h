@@ -1,11 +1,12 @@
 /*
- * Vectors of the instruction set that the including file is compiled for, and blocks: the 64 bytes
- * of a map that belong to one pixel and 16 (float32) or 32 (bf16) channels. Kernels written in
- * blocks (the .inc files beside this one) are one source for every instruction set and both
- * element types; a file cpu/f32_<set>.c or cpu/bf16_amx.c compiles them.
+ * Vectors of the instruction set that the including file is compiled for, and blocks: what of
+ * a map belongs to one pixel and 16 (float32, bytes) or 32 (bf16) channels. Kernels written in
+ * blocks (the .inc files beside this one) are one source for every instruction set and
+ * element type; a file cpu/f32_<set>.c, cpu/u8_<set>.c or cpu/bf16_amx.c compiles them.
  *
  * The including file defines SIMD_NAME(kernel), which adds its suffix, SIMD_ISA, and SIMD_BF16
- * when elements are bf16. To be included once in a file, for its static functions.
+ * when elements are bf16, SIMD_U8 when they are quantised bytes. To be included once in a file, for
+ * its static functions.
  *
  * A bf16 block widens to two vectors by a shift and a mask, one holding the even channels and one
  * the odd: cheaper than widening halves, and channel order matters only to weights, which
@@ -45,8 +46,14 @@ struct block {
     vf a, b; /* even channels, odd channels */
 };
 #else
+#if defined(SIMD_U8)
+typedef uint8_t element;
+enum { SIMD_DTYPE = SPOT_U8 };
+#else
 typedef float element;
-enum { SIMD_DTYPE = SPOT_F32, BLOCK = 16, PARTS = BLOCK / VF_LANES };
+enum { SIMD_DTYPE = SPOT_F32 };
+#endif
+enum { BLOCK = 16, PARTS = BLOCK / VF_LANES };
 #if VF_LANES_LOG2 == 4
 #define EACH_PART(f) f(a)
 struct block {
@@ -65,26 +72,35 @@ struct block {
 #endif
 #endif
 
-/* Loads 64 aligned bytes. */
+#if defined(SIMD_U8)
+#define vf_load_element vf_load_u8
+#define vf_store_element vf_store_u8
+#else
+#define vf_load_element vf_load
+#define vf_store_element vf_store
+#endif
+
+/* Loads a block; bytes become the floats 0 to 255. */
 SIMD_INLINE struct block block_load(const element *from) {
     struct block x;
 #if defined(SIMD_BF16)
     vf_load_bf16_pair(from, &x.a, &x.b);
 #else
-    const float *at = from;
-#define PART(p) x.p = vf_load(at), at += VF_LANES;
+    const element *at = from;
+#define PART(p) x.p = vf_load_element(at), at += VF_LANES;
     EACH_PART(PART)
 #undef PART
 #endif
     return x;
 }
 
+/* Stores a block; for bytes, the nearest of 0 to 255. */
 SIMD_INLINE void block_store(element *to, struct block x) {
 #if defined(SIMD_BF16)
     vf_store_bf16_pair(to, x.a, x.b);
 #else
-    float *at = to;
-#define PART(p) vf_store(at, x.p), at += VF_LANES;
+    element *at = to;
+#define PART(p) vf_store_element(at, x.p), at += VF_LANES;
     EACH_PART(PART)
 #undef PART
 #endif

@@ -72,6 +72,21 @@ SIMD_INLINE vf vf_first(vf x, int count) {
     return _mm256_and_ps(x, _mm256_castsi256_ps(mask));
 }
 
+SIMD_INLINE vf vf_from_i32(const int32_t *from) {
+    return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)from));
+}
+
+/* Bytes: 0 to 255 as they are, and the nearest of them (even of two), 0 for NaN. */
+SIMD_INLINE vf vf_load_u8(const uint8_t *from) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from)));
+}
+SIMD_INLINE void vf_store_u8(uint8_t *to, vf x) {
+    __m256i whole = _mm256_cvtps_epi32(vf_min(vf_max(x, vf_set(0)), vf_set(255)));
+    __m128i halves =
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(halves, halves));
+}
+
 #include "cpu/simd/vector_activate.h"
 
 #endif

@@ -72,6 +72,19 @@ SIMD_INLINE vf vf_first(vf x, int count) {
     return _mm512_maskz_mov_ps((__mmask16)mask, x);
 }
 
+SIMD_INLINE vf vf_from_i32(const int32_t *from) {
+    return _mm512_cvtepi32_ps(_mm512_loadu_si512(from));
+}
+
+/* Bytes: 0 to 255 as they are, and the nearest of them (even of two), 0 for NaN. */
+SIMD_INLINE vf vf_load_u8(const uint8_t *from) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from)));
+}
+SIMD_INLINE void vf_store_u8(uint8_t *to, vf x) {
+    __m512i whole = _mm512_cvtps_epi32(vf_min(vf_max(x, vf_set(0)), vf_set(255)));
+    _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8(whole));
+}
+
 #if defined(SIMD_BF16)
 SIMD_INLINE void vf_load_bf16_pair(const uint16_t *from, vf *even, vf *odd) {
     __m512i both = _mm512_loadu_si512(from);

@@ -56,6 +56,22 @@ SIMD_INLINE vf vf_first(vf x, int count) {
     return vf_select(mask, x, vf_set(0));
 }
 
+SIMD_INLINE vf vf_from_i32(const int32_t *from) {
+    return (vf){(float)from[0], (float)from[1], (float)from[2], (float)from[3]};
+}
+
+/* Bytes: 0 to 255 as they are, and the nearest of them (even of two), 0 for NaN. */
+SIMD_INLINE vf vf_load_u8(const uint8_t *from) {
+    return (vf){from[0], from[1], from[2], from[3]};
+}
+SIMD_INLINE void vf_store_u8(uint8_t *to, vf x) {
+    vf at_least_0 = vf_max(x, vf_set(0)), most = vf_set(255);
+    vf clamped = vf_select((vf_bits)(at_least_0 < most), at_least_0, most);
+    vf_bits whole = (vf_bits)(clamped + vf_set(8388608)); /* 2^23: no bits after the point */
+    for (int i = 0; i < VF_LANES; i++)
+        to[i] = (uint8_t)whole[i];
+}
+
 SIMD_INLINE vf vf_activate(vf x, struct spot_activation activation) {
     vf y = {spot_activate(activation, x[0]), spot_activate(activation, x[1]),
             spot_activate(activation, x[2]), spot_activate(activation, x[3])};

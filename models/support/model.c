@@ -159,7 +159,9 @@ static enum spot_status make_networks(struct spot_model *model, struct spot_devi
                                       const struct spot_model_options *options,
                                       struct spot_error *error) {
     struct spot_canvas canvases[SPOT_CANVASES_MAX];
-    struct spot_program_options program = {options->precision, model->info.batch_max};
+    struct spot_program_options program = {.precision = options->precision,
+                                           .batch_max = model->info.batch_max,
+                                           .calibration = options->calibration};
     struct spot_detector_options build;
     enum spot_status status = complete_build(model, options, &build, error);
     if (status != SPOT_OK)
@@ -379,6 +381,38 @@ enum spot_status spot_model_profile(struct spot_model_lane *lane,
         return spot_fail(error, SPOT_UNSUPPORTED, "backend %s does not time its steps",
                          backend->name);
     return backend->profile(share->lane, &share->bindings[0], steps, most, count, error);
+}
+
+/* Gives the maps of one graph their names. */
+struct naming {
+    const struct spot_graph *graph;
+    const struct spot_map_observer *observer;
+};
+
+static void name_map(void *context, const struct spot_value *value, const float *data,
+                     size_t count) {
+    const struct naming *naming = context;
+    char name[SPOT_CALIBRATION_NAME_MAX];
+    spot_calibration_name(naming->graph, value, name);
+    naming->observer->see(naming->observer->context, name, data, count);
+}
+
+enum spot_status spot_model_observe(struct spot_model_lane *lane,
+                                    const struct spot_request *request,
+                                    const struct spot_map_observer *observer,
+                                    struct spot_error *error) {
+    begin_batch(lane, request, 1);
+    struct share *share = lane->shares;
+    while (share->count == 0)
+        share++;
+    const struct spot_program *program = share->lane->program;
+    const struct spot_backend *backend = program->device->backend;
+    struct naming naming = {program->graph, observer};
+    struct spot_observer named = {name_map, &naming};
+    if (backend->observe == NULL)
+        return spot_fail(error, SPOT_UNSUPPORTED, "backend %s does not show its maps",
+                         backend->name);
+    return backend->observe(share->lane, &share->bindings[0], &named, error);
 }
 
 enum spot_status spot_model_submit(struct spot_model_lane *lane,

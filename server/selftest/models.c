@@ -182,7 +182,7 @@ static enum spot_status check_on_lane(struct trial *trial, struct spot_lane *lan
 static void check_precision(struct trial *trial, enum spot_precision precision) {
     struct spot_device *device = trial->test->device;
     const struct spot_backend *backend = device->backend;
-    struct spot_program_options options = {precision, trial->batch_max};
+    struct spot_program_options options = {.precision = precision, .batch_max = trial->batch_max};
     struct spot_program *program = NULL;
     struct spot_lane *lane = NULL;
     struct spot_error error = {SPOT_OK, ""};

@@ -140,7 +140,7 @@ enum spot_status spot_rig_run(struct spot_device *device, const struct spot_grap
                               enum spot_precision precision, struct spot_binding *bindings,
                               int count, struct spot_error *error) {
     const struct spot_backend *backend = device->backend;
-    struct spot_program_options options = {precision, count};
+    struct spot_program_options options = {.precision = precision, .batch_max = count};
     struct spot_program *program = NULL;
     struct spot_lane *lane = NULL;
     enum spot_status status = backend->compile(device, graph, &options, &program, error);

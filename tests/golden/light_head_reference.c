@@ -218,7 +218,8 @@ struct light_head_run light_head_run(const struct light_head_case *c, const char
     if (spot_device_open(backend, NULL, &run.device, &error) != SPOT_OK)
         fail_msg("%s", error.text);
     const struct spot_backend *table = run.device->backend;
-    const struct spot_program_options options = {SPOT_PRECISION_F32, c->pictures};
+    const struct spot_program_options options = {.precision = SPOT_PRECISION_F32,
+                                                 .batch_max = c->pictures};
     if (table->compile(run.device, run.graph, &options, &run.program, &error) != SPOT_OK ||
         table->lane_new(run.program, &run.lane, &error) != SPOT_OK ||
         table->submit(run.lane, run.bindings, c->pictures, &error) != SPOT_OK ||

@@ -227,7 +227,7 @@ float *ops_settings(struct ops_case *c, struct spot_value **value) {
 /* Compiles the finished graph and runs it once. */
 static enum spot_status run_program(struct ops_case *c, struct spot_error *error) {
     const struct spot_backend *backend = c->run->device->backend;
-    struct spot_program_options options = {c->run->precision, 1};
+    struct spot_program_options options = {.precision = c->run->precision, .batch_max = 1};
     struct spot_program *program = NULL;
     struct spot_lane *lane = NULL;
     enum spot_status status = spot_graph_prepare(c->graph, error);

@@ -68,7 +68,8 @@ float **rig_compute(const struct spot_graph *graph, const struct rig_run *run,
     struct spot_device *device;
     check(spot_device_open(run->backend, &options, &device, &error), &error);
     const struct spot_backend *backend = device->backend;
-    struct spot_program_options wanted = {run->precision, run->batch};
+    struct spot_program_options wanted = {
+        .precision = run->precision, .batch_max = run->batch, .calibration = run->calibration};
     struct spot_program *program;
     enum spot_status status = backend->compile(device, graph, &wanted, &program, &error);
     if (status == SPOT_UNSUPPORTED) {
@@ -93,6 +94,68 @@ float **rig_compute(const struct spot_graph *graph, const struct rig_run *run,
     backend->program_free(program);
     spot_device_close(&device);
     return outputs;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const struct spot_range *)a)->name, ((const struct spot_range *)b)->name);
+}
+
+struct ranges {
+    const struct spot_graph *graph;
+    struct spot_range *items;
+    size_t count;
+};
+
+static void widen(void *context, const struct spot_value *value, const float *data, size_t count) {
+    struct ranges *ranges = context;
+    char name[SPOT_CALIBRATION_NAME_MAX];
+    size_t i = 0;
+    spot_calibration_name(ranges->graph, value, name);
+    while (i < ranges->count && strcmp(ranges->items[i].name, name) != 0)
+        i++;
+    if (i == ranges->count)
+        ranges->items[ranges->count++] = (struct spot_range){must(strdup(name)), 0, 0};
+    for (size_t k = 0; k < count; k++) {
+        ranges->items[i].low = fminf(ranges->items[i].low, data[k]);
+        ranges->items[i].high = fmaxf(ranges->items[i].high, data[k]);
+    }
+}
+
+struct spot_calibration rig_calibrate(const struct spot_graph *graph, const void *const *inputs,
+                                      int batch) {
+    struct spot_error error;
+    struct spot_device_options options = {.settings = "own=off"}; /* a step for every node */
+    struct spot_device *device;
+    struct spot_program *program;
+    struct spot_lane *lane;
+    struct spot_program_options wanted = {.precision = SPOT_PRECISION_F32, .batch_max = 1};
+    struct ranges ranges = {graph, must(calloc((size_t)graph->n_values, sizeof *ranges.items)), 0};
+    struct spot_observer observer = {widen, &ranges};
+    check(spot_device_open("cpu", &options, &device, &error), &error);
+    check(device->backend->compile(device, graph, &wanted, &program, &error), &error);
+    check(device->backend->lane_new(program, &lane, &error), &error);
+    float **outputs = new_outputs(graph, 1);
+    for (int b = 0; b < batch; b++) {
+        struct spot_binding binding = {.in = {NULL}};
+        for (int i = 0; i < graph->n_inputs; i++)
+            binding.in[i] = inputs[b * graph->n_inputs + i];
+        for (int i = 0; i < graph->n_outputs; i++)
+            binding.out[i] = outputs[i];
+        check(device->backend->observe(lane, &binding, &observer, &error), &error);
+    }
+    rig_free(outputs, graph, 1);
+    device->backend->lane_free(lane);
+    device->backend->program_free(program);
+    spot_device_close(&device);
+    qsort(ranges.items, ranges.count, sizeof *ranges.items, by_name);
+    return (struct spot_calibration){ranges.items, ranges.count};
+}
+
+void rig_calibration_free(struct spot_calibration *calibration) {
+    for (size_t i = 0; i < calibration->count; i++)
+        free((void *)(uintptr_t)calibration->items[i].name);
+    free((void *)(uintptr_t)calibration->items);
+    *calibration = (struct spot_calibration){NULL, 0};
 }
 
 void rig_free(float **outputs, const struct spot_graph *graph, int batch) {

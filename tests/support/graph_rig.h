@@ -24,6 +24,7 @@ struct rig_run {
     const char *backend, *settings;
     enum spot_precision precision;
     int batch;
+    const struct spot_calibration *calibration; /* for INT8 */
 };
 
 /*
@@ -33,6 +34,14 @@ struct rig_run {
  */
 float **rig_compute(const struct spot_graph *graph, const struct rig_run *run,
                     const void *const *inputs);
+/*
+ * The ranges of all maps on the CPU backend in float32, for a batch of inputs: the least and the
+ * largest, and 0. Owned.
+ */
+struct spot_calibration rig_calibrate(const struct spot_graph *graph, const void *const *inputs,
+                                      int batch);
+void rig_calibration_free(struct spot_calibration *calibration);
+
 void rig_free(float **outputs, const struct spot_graph *graph, int batch);
 
 /* Random inputs for one picture after another: inputs[b * n_inputs + i], owned. Floats only. */

@@ -75,9 +75,10 @@ void test_model_build(struct test_model *model, const struct spot_detector_optio
     must(spot_graph_prepare(model->graph, &error), &error);
     const struct spot_backend *backend = &spot_backend_reference;
     must(backend->open(&(struct spot_device_options){0}, &model->device, &error), &error);
-    must(backend->compile(model->device, model->graph,
-                          &(struct spot_program_options){SPOT_PRECISION_F32, 1}, &model->program,
-                          &error),
+    must(backend->compile(
+             model->device, model->graph,
+             &(struct spot_program_options){.precision = SPOT_PRECISION_F32, .batch_max = 1},
+             &model->program, &error),
          &error);
     must(backend->lane_new(model->program, &model->lane, &error), &error);
 }

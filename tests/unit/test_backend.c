@@ -52,7 +52,7 @@ static void the_reference_refuses_other_precisions(void **state) {
     struct spot_program *program;
     struct spot_error error;
     assert_int_equal(spot_device_open("reference", NULL, &device, &error), SPOT_OK);
-    struct spot_program_options options = {SPOT_PRECISION_BF16, 1};
+    struct spot_program_options options = {.precision = SPOT_PRECISION_BF16, .batch_max = 1};
     assert_int_equal(device->backend->compile(device, graph, &options, &program, &error),
                      SPOT_UNSUPPORTED);
     assert_string_equal(error.text, "backend reference computes in f32 only, not in bf16");
@@ -74,7 +74,7 @@ static void the_null_backend_answers_minus_one_and_dies_on_demand(void **state) 
     struct spot_lane *lane;
     struct spot_error error;
     assert_int_equal(spot_device_open("null", &settings, &device, &error), SPOT_OK);
-    struct spot_program_options options = {SPOT_PRECISION_AUTO, 2};
+    struct spot_program_options options = {.precision = SPOT_PRECISION_AUTO, .batch_max = 2};
     assert_int_equal(device->backend->compile(device, graph, &options, &program, &error), SPOT_OK);
     assert_int_equal(device->backend->lane_new(program, &lane, &error), SPOT_OK);
     float in[3] = {1, 2, 3}, out[2][3] = {{0}};

@@ -171,10 +171,14 @@ static void a_network_agrees_with_the_reference(void **state) {
     };
     struct spot_graph *graph = detector(true);
     const void *inputs[] = {&pictures[0], settings[0], &pictures[1], settings[1]};
-    struct rig_run reference = {"reference", NULL, SPOT_PRECISION_F32, 2};
+    struct rig_run reference = {
+        .backend = "reference", .precision = SPOT_PRECISION_F32, .batch = 2};
     float **expected = rig_compute(graph, &reference, inputs);
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
-        struct rig_run run = {"cpu", setups[i].settings, setups[i].precision, 2};
+        struct rig_run run = {.backend = "cpu",
+                              .settings = setups[i].settings,
+                              .precision = setups[i].precision,
+                              .batch = 2};
         float **found = rig_compute(graph, &run, inputs);
         if (found == NULL) /* bf16 without AMX */
             continue;
@@ -193,7 +197,8 @@ static void a_picture_gives_the_same_bytes_at_every_place_of_every_batch(void **
     struct spot_graph *graph = detector(false);
     static const enum spot_precision precisions[] = {SPOT_PRECISION_F32, SPOT_PRECISION_AUTO};
     for (int p = 0; p < 2; p++) {
-        struct rig_run alone = {"cpu", "", precisions[p], 1};
+        struct rig_run alone = {
+            .backend = "cpu", .settings = "", .precision = precisions[p], .batch = 1};
         const void *inputs[] = {&pictures[3], settings[3]};
         float **expected = rig_compute(graph, &alone, inputs);
         assert_true(expected[0][SPOT_CAND_SCORE] > 0); /* there is something to compare */
@@ -205,7 +210,8 @@ static void a_picture_gives_the_same_bytes_at_every_place_of_every_batch(void **
                     many[2 * b] = &pictures[which];
                     many[2 * b + 1] = settings[which];
                 }
-                struct rig_run run = {"cpu", "", precisions[p], batch};
+                struct rig_run run = {
+                    .backend = "cpu", .settings = "", .precision = precisions[p], .batch = batch};
                 float **found = rig_compute(graph, &run, many);
                 size_t bytes = spot_shape_elements(&graph->outputs[0]->type.shape) * sizeof(float);
                 assert_memory_equal(found[place], expected[0], bytes);
@@ -222,7 +228,7 @@ static void list_kernels(const char *device_settings, enum spot_precision precis
                          size_t size) {
     struct spot_graph *graph = detector(false);
     struct spot_device_options options = {.settings = device_settings};
-    struct spot_program_options wanted = {precision, 1};
+    struct spot_program_options wanted = {.precision = precision, .batch_max = 1};
     struct spot_device *device;
     struct spot_program *program;
     assert_int_equal(spot_device_open("cpu", &options, &device, NULL), SPOT_OK);
@@ -271,7 +277,7 @@ static void precisions_that_it_does_not_have_are_refused(void **state) {
     (void)state;
     struct spot_graph *graph = detector(false);
     struct spot_device_options options = {.settings = "isa=avx2"};
-    struct spot_program_options wanted = {SPOT_PRECISION_F16, 1};
+    struct spot_program_options wanted = {.precision = SPOT_PRECISION_F16, .batch_max = 1};
     struct spot_device *device;
     struct spot_program *program;
     struct spot_error error;

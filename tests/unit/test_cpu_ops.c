@@ -45,10 +45,14 @@ static void check_graph(struct spot_graph *graph, const char *what) {
         fail_msg("%s: %s", what, error.text);
     struct rig_random random = {7};
     float **inputs = rig_inputs(graph, &random, BATCH);
-    struct rig_run reference = {"reference", NULL, SPOT_PRECISION_F32, BATCH};
+    struct rig_run reference = {
+        .backend = "reference", .precision = SPOT_PRECISION_F32, .batch = BATCH};
     float **expected = rig_compute(graph, &reference, (const void *const *)inputs);
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
-        struct rig_run run = {"cpu", setups[i].settings, setups[i].precision, BATCH};
+        struct rig_run run = {.backend = "cpu",
+                              .settings = setups[i].settings,
+                              .precision = setups[i].precision,
+                              .batch = BATCH};
         float **found = rig_compute(graph, &run, (const void *const *)inputs);
         if (found == NULL) /* bf16 without AMX */
             continue;

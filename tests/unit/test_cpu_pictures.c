@@ -40,11 +40,13 @@ static void free_picture(struct spot_picture *picture) {
 /* Computes a graph of one picture everywhere; inputs are as the graph's. */
 static void check(const struct spot_graph *graph, const void *const *inputs, float f32, float bf16,
                   const char *what) {
-    struct rig_run reference = {"reference", NULL, SPOT_PRECISION_F32, 1};
+    struct rig_run reference = {
+        .backend = "reference", .precision = SPOT_PRECISION_F32, .batch = 1};
     float **expected = rig_compute(graph, &reference, inputs);
     for (int i = 0; i < 2 * ISAS; i++) {
         enum spot_precision precision = i < ISAS ? SPOT_PRECISION_F32 : SPOT_PRECISION_BF16;
-        struct rig_run run = {"cpu", isas[i % ISAS], precision, 1};
+        struct rig_run run = {
+            .backend = "cpu", .settings = isas[i % ISAS], .precision = precision, .batch = 1};
         float **found = rig_compute(graph, &run, inputs);
         if (found == NULL) /* bf16 without AMX */
             continue;

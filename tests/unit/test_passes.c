@@ -57,7 +57,7 @@ static void run(struct spot_graph *graph, float *outputs[]) {
     struct spot_error error;
     assert_int_equal(spot_device_open("reference", NULL, &device, &error), SPOT_OK);
     const struct spot_backend *backend = device->backend;
-    struct spot_program_options options = {SPOT_PRECISION_AUTO, 1};
+    struct spot_program_options options = {.precision = SPOT_PRECISION_AUTO, .batch_max = 1};
     assert_int_equal(backend->compile(device, graph, &options, &program, &error), SPOT_OK);
     assert_int_equal(backend->lane_new(program, &lane, &error), SPOT_OK);
     struct spot_binding binding = {.in = {x}};
