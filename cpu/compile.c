@@ -95,11 +95,12 @@ static enum spot_status choose_layouts(struct spot_cpu_program *program, struct 
     const struct spot_graph *graph = program->base.graph;
     bool *f32 = calloc((size_t)graph->n_values, sizeof *f32);
     struct spot_cpu_quantised *quantised = calloc((size_t)graph->n_values, sizeof *quantised);
-    enum spot_status status;
-    if (f32 == NULL || quantised == NULL)
-        status = spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
-    else
-        status = find_dtypes(program, f32, quantised, error);
+    if (f32 == NULL || quantised == NULL) {
+        free(f32);
+        free(quantised);
+        return spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory");
+    }
+    enum spot_status status = find_dtypes(program, f32, quantised, error);
     for (int i = 0; status == SPOT_OK && i < graph->n_values; i++)
         program->layouts[i] = layout_of(program, graph->values[i], f32[i], &quantised[i]);
     free(f32);

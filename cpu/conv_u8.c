@@ -87,7 +87,7 @@ float spot_cpu_weight_scale(const float *weight, size_t count, int most) {
 static void quantise_out(struct spot_cpu_conv_u8 *self, const float *weight, float bias,
                          float out_scale, int o, spot_cpu_conv_u8_place *place) {
     int taps = self->kernel_h * self->kernel_w;
-    size_t count = (size_t)(self->ins * taps);
+    size_t count = (size_t)self->ins * (size_t)taps;
     const float *row = weight + (size_t)o * count;
     float scale = spot_cpu_weight_scale(row, count, INT8_MAX);
     int sum = 0;
@@ -144,7 +144,7 @@ spot_cpu_conv_u8_prepare(struct spot_cpu_program *program, struct spot_cpu_step 
         quantise_out(self, weight->data, bias != NULL ? bias->data[o] : 0, folds ? out_scale : 1, o,
                      place);
     self->ring_at = round_up(UNIT * self->row_pitch + LINE, LINE); /* interleaving reads past it */
-    size_t rows = (size_t)((self->kernel_h - 1) * self->dilation_h + 2);
+    size_t rows = (size_t)(self->kernel_h - 1) * (size_t)self->dilation_h + 2;
     step->scratch_bytes =
         self->ring_at + (self->ring_row > 0 ? rows * self->ring_row : UNIT * self->in_bytes);
     step->prepared = self;

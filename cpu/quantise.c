@@ -23,9 +23,11 @@ static const struct spot_value *optional_input(const struct spot_node *node, int
 }
 
 static bool is_constant_conv(const struct spot_node *node) {
-    return node->op == &spot_op_conv2d && node->in[WEIGHT]->data != NULL &&
+    const struct spot_value *data = optional_input(node, DATA);
+    const struct spot_value *weight = optional_input(node, WEIGHT);
+    return node->op == &spot_op_conv2d && data != NULL && weight != NULL && weight->data != NULL &&
            has_data(optional_input(node, BIAS)) && optional_input(node, RESIDUAL) == NULL &&
-           node->in[DATA]->kind == SPOT_VALUE_COMPUTED && node->in[DATA]->type.shape.dim[0] == 1;
+           data->kind == SPOT_VALUE_COMPUTED && data->type.shape.dim[0] == 1;
 }
 
 bool spot_cpu_is_quantised_conv(const struct spot_node *node) {

@@ -26,6 +26,7 @@ struct calibrate {
     int threads;
     struct spot_pictures list, few; /* all, and those for ranges */
     struct spot_ranges *ranges;
+    char digest[SPOT_DIGEST_MAX];      /* of the weights */
     struct spot_calibration_file file; /* what is found out; borrows its texts */
     struct spot_progress progress;
     const char *doing; /* for the progress line */
@@ -251,16 +252,16 @@ static enum spot_status measure(struct calibrate *self, struct spot_error *error
 }
 
 static enum spot_status write_file(struct calibrate *self, struct spot_error *error) {
-    char path[PATH_MAX], digest[SPOT_DIGEST_MAX];
+    char path[PATH_MAX];
     enum spot_status status = SPOT_OK;
     if (self->out != NULL)
         snprintf(path, sizeof path, "%s", self->out);
     else
         status = spot_calibration_file_path(self->entry->weights, path, sizeof path, error);
     if (status == SPOT_OK)
-        status = spot_file_digest(self->entry->weights, digest, error);
+        status = spot_file_digest(self->entry->weights, self->digest, error);
     self->file.detector = self->entry->detector;
-    self->file.weights = digest;
+    self->file.weights = self->digest;
     if (status == SPOT_OK)
         status = spot_calibration_file_write(path, &self->file, error);
     if (status == SPOT_OK)
