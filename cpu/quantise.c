@@ -22,32 +22,36 @@ static const struct spot_value *optional_input(const struct spot_node *node, int
     return node->n_in > k ? node->in[k] : NULL;
 }
 
-static bool is_constant_conv(const struct spot_node *node) {
+/* The weights of a convolution of one picture's map by constants alone, or NULL. */
+static const struct spot_value *constant_weight(const struct spot_node *node) {
     const struct spot_value *data = optional_input(node, DATA);
     const struct spot_value *weight = optional_input(node, WEIGHT);
-    return node->op == &spot_op_conv2d && data != NULL && weight != NULL && weight->data != NULL &&
-           has_data(optional_input(node, BIAS)) && optional_input(node, RESIDUAL) == NULL &&
-           data->kind == SPOT_VALUE_COMPUTED && data->type.shape.dim[0] == 1;
+    bool fits = node->op == &spot_op_conv2d && data != NULL && weight != NULL &&
+                weight->data != NULL && has_data(optional_input(node, BIAS)) &&
+                optional_input(node, RESIDUAL) == NULL && data->kind == SPOT_VALUE_COMPUTED &&
+                data->type.shape.dim[0] == 1;
+    return fits ? weight : NULL;
 }
 
 bool spot_cpu_is_quantised_conv(const struct spot_node *node) {
-    if (!is_constant_conv(node))
+    const struct spot_value *weight = constant_weight(node);
+    if (weight == NULL)
         return false;
-    const int *weight = node->in[WEIGHT]->type.shape.dim;
+    const int *dim = weight->type.shape.dim;
     return ((const struct spot_conv2d *)node->attrs)->groups == 1 &&
-           weight[1] > SPOT_CPU_PACKED_MAX && /* the first layer reads the picture as it is */
-           (int64_t)weight[1] * weight[2] * weight[3] <= PRODUCTS_MAX;
+           dim[1] > SPOT_CPU_PACKED_MAX && /* the first layer reads the picture as it is */
+           (int64_t)dim[1] * dim[2] * dim[3] <= PRODUCTS_MAX;
 }
 
 static bool is_quantised_depthwise(const struct spot_node *node) {
-    if (!is_constant_conv(node))
+    const struct spot_value *weight = constant_weight(node);
+    if (weight == NULL)
         return false;
     const struct spot_conv2d *a = node->attrs;
-    const int *weight = node->in[WEIGHT]->type.shape.dim;
-    return a->groups == weight[0] && weight[1] == 1 && weight[2] == weight[3] &&
-           (weight[2] == 3 || weight[2] == 5) && a->stride_h == a->stride_w &&
-           (a->stride_h == 1 || a->stride_h == 2) && a->dilation_h == 1 && a->dilation_w == 1 &&
-           a->pad_left < weight[3];
+    const int *dim = weight->type.shape.dim;
+    return a->groups == dim[0] && dim[1] == 1 && dim[2] == dim[3] && (dim[2] == 3 || dim[2] == 5) &&
+           a->stride_h == a->stride_w && (a->stride_h == 1 || a->stride_h == 2) &&
+           a->dilation_h == 1 && a->dilation_w == 1 && a->pad_left < dim[3];
 }
 
 /* Moves channels from map to map as they are. */
