@@ -387,10 +387,9 @@ static void what_was_not_calibrated_is_refused(void **state) {
     assert_string_equal(error.text, "int8 needs a calibration");
     struct spot_calibration empty = {NULL, 0};
     assert_int_equal(compile(graph, &empty, &error), SPOT_INVALID);
-    assert_string_equal(
-        error.text,
-        "the calibration has no range of 'copy:0': it is of another network or "
-        "version; run spotter calibrate again");
+    assert_string_equal(error.text,
+                        "the calibration has no range of 'copy:0': it is of another network or "
+                        "version; run spotter calibrate again");
     spot_graph_free(&graph);
 }
 
