@@ -62,7 +62,7 @@ SIMD_INLINE vf vf_from_i32(const int32_t *from) {
 
 /* Bytes: 0 to 255 as they are, and the nearest of them (even of two), 0 for NaN. */
 SIMD_INLINE vf vf_load_u8(const uint8_t *from) {
-    return (vf){from[0], from[1], from[2], from[3]};
+    return (vf){(float)from[0], (float)from[1], (float)from[2], (float)from[3]};
 }
 SIMD_INLINE void vf_store_u8(uint8_t *to, vf x) {
     vf at_least_0 = vf_max(x, vf_set(0)), most = vf_set(255);
