@@ -4,7 +4,7 @@
  * A lane computes the pictures of a batch one after the other in an arena of its own, with a
  * program compiled for one picture, so a result cannot depend on what shares its batch. Several
  * lanes use several CPUs. f32 everywhere; bf16 where the CPU has AMX, which "auto" then picks;
- * int8 everywhere, given a calibration, at its best on VNNI and AMX.
+ * int8 everywhere, given a calibration, fast on VNNI and AMX.
  *
  * Device settings, for tests and tuning, "key=value,…":
  *   isa=portable|avx2|avx512|vnni|amx   use no kernel of our own beyond this instruction set

@@ -268,7 +268,7 @@ static void settings_that_are_none_are_refused(void **state) {
     struct spot_device_options options = {.settings = "isa=avx512,isa=mmx"};
     assert_int_equal(spot_device_open("cpu", &options, &device, &error), SPOT_INVALID);
     assert_string_equal(error.text,
-                        "cpu: 'isa=mmx' is no setting; isa=portable, avx2, avx512 or "
+                        "cpu: 'isa=mmx' is no setting; isa=portable, avx2, avx512, vnni or "
                         "amx, onednn=on or off, own=on or off are");
     assert_null(device);
 }
@@ -284,7 +284,7 @@ static void precisions_that_it_does_not_have_are_refused(void **state) {
     assert_int_equal(spot_device_open("cpu", &options, &device, &error), SPOT_OK);
     assert_int_equal(device->backend->compile(device, graph, &wanted, &program, &error),
                      SPOT_UNSUPPORTED);
-    assert_string_equal(error.text, "backend cpu does not compute in f16; use f32 or bf16");
+    assert_string_equal(error.text, "backend cpu does not compute in f16; use f32, bf16 or int8");
     wanted.precision = SPOT_PRECISION_BF16;
     assert_int_equal(device->backend->compile(device, graph, &wanted, &program, &error),
                      SPOT_UNSUPPORTED);
