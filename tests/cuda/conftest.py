@@ -21,10 +21,11 @@ def emulated():
         pytest.skip("the emulated CUDA libraries are not built")
 
 
-def variables(fault=None, folder=EMULATED):
-    found = {"LD_LIBRARY_PATH": folder}
+def variables(fault=None, folder=EMULATED, gpus=1):
+    """Of several GPUs the last has the fault."""
+    found = {"LD_LIBRARY_PATH": folder, "EMULATED_CUDA_DEVICES": str(gpus)}
     if fault:
-        found["EMULATED_CUDA_FAULT"] = fault
+        found |= {"EMULATED_CUDA_FAULT": fault, "EMULATED_CUDA_FAULT_DEVICE": str(gpus - 1)}
     return found
 
 

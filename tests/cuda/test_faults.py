@@ -88,11 +88,14 @@ def test_without_graphs_kernels_are_launched_one_by_one_and_a_warning_says_so():
     assert "no CUDA graphs" not in wanted.stderr
 
 
-def test_a_gpu_that_fails_at_work_loses_no_request_and_ends_the_server(tmp_path):
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_a_gpu_that_fails_at_work_loses_no_request_and_ends_the_server(tmp_path, gpus):
+    """Of two, the other one still works; what is under way there is answered."""
     trigger = tmp_path / "fail"
-    flags = ["--backend-settings", SETTINGS, "--batch-max-size", 1, "--limits-queue-ms", 120000]
+    flags = ["--backend-settings", SETTINGS, "--batch-max-size", 1, "--limits-queue-ms", 120000,
+             "--limits-batch-ms", 300000]
     helper = http()
-    server = helper.Server(tmp_path, *flags, backend="cuda", variables=variables(f"launch@{trigger}"))
+    server = helper.Server(tmp_path, *flags, backend="cuda", variables=variables(f"launch@{trigger}", gpus=gpus))
     picture = PICTURE.read_bytes()
     try:
         first = server.post(picture)
@@ -107,6 +110,7 @@ def test_a_gpu_that_fails_at_work_loses_no_request_and_ends_the_server(tmp_path)
         assert any(answer.status == 503 for answer in answers)
         assert server.process.wait(120) not in (0, None)
         assert server.lines("device_failed")
+        assert f"device {gpus - 1} is lost" in server.log()
     finally:
         if server.process.poll() is None:
             server.process.kill()

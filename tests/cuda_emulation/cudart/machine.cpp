@@ -10,10 +10,10 @@
 enum { PROBLEMS_PRINTED_MAX = 30 };
 
 static int problems, runtime_errors_forgotten;
-static cudaError_t death = cudaSuccess;
 static thread_local cudaError_t last_error = cudaSuccess;
 static thread_local int device_of_thread;
 static std::map<std::string, int> &asked = *new std::map<std::string, int>;
+static std::map<int, cudaError_t> &deaths = *new std::map<int, cudaError_t>; /* of devices */
 
 /* Never destroyed: threads of the process may still run when it exits. */
 static std::recursive_mutex &lock() {
@@ -50,6 +50,9 @@ bool fault_due(const char *kind) {
     size_t length = strlen(kind);
     if (strncmp(fault, kind, length) != 0)
         return false;
+    const char *device = getenv("EMULATED_CUDA_FAULT_DEVICE");
+    if (device != nullptr && atoi(device) != device_of_thread)
+        return false;
     if (fault[length] == '@')
         return access(fault + length + 1, F_OK) == 0;
     return fault[length] == ':' && ++asked[fault] == atoi(fault + length + 1);
@@ -62,14 +65,20 @@ cudaError_t result(cudaError_t error) {
 }
 
 cudaError_t dead() {
-    return death;
+    auto found = deaths.find(device_of_thread);
+    return found != deaths.end() ? found->second : cudaSuccess;
+}
+
+bool any_dead() {
+    return !deaths.empty();
 }
 
 void die(cudaError_t error, const char *what) {
-    if (death != cudaSuccess)
+    if (dead() != cudaSuccess)
         return;
-    death = error;
-    fprintf(stderr, "emulated CUDA: the device is lost: %s: %s\n", what, cudaGetErrorName(error));
+    deaths[device_of_thread] = error;
+    fprintf(stderr, "emulated CUDA: device %d is lost: %s: %s\n", device_of_thread, what,
+            cudaGetErrorName(error));
 }
 
 int current_device() {
@@ -117,11 +126,11 @@ __attribute__((destructor(1000))) static void at_exit(void) {
 API cudaError_t cudaGetLastError(void) {
     cudaError_t error = last_error;
     last_error = cudaSuccess;
-    return death != cudaSuccess ? death : error;
+    return dead() != cudaSuccess ? dead() : error;
 }
 
 API cudaError_t cudaPeekAtLastError(void) {
-    return death != cudaSuccess ? death : last_error;
+    return dead() != cudaSuccess ? dead() : last_error;
 }
 
 static const struct {
@@ -193,7 +202,7 @@ API cudaError_t cudaSetDevice(int device) {
     if (device < 0 || device >= device_count())
         return result(cudaErrorInvalidDevice);
     device_of_thread = device;
-    return result(death);
+    return result(dead());
 }
 
 API cudaError_t cudaGetDevice(int *device) {

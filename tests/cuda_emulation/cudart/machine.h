@@ -41,8 +41,9 @@ bool fault_set(const char *kind);
 /* Remembers an error for cudaGetLastError and returns it. */
 cudaError_t result(cudaError_t error);
 
-/* The error after which nothing works any more, or cudaSuccess. */
+/* The error after which nothing works any more on the thread's device, or cudaSuccess. */
 cudaError_t dead();
+bool any_dead();
 void die(cudaError_t error, const char *what);
 
 int current_device();

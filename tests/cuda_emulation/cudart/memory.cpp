@@ -197,9 +197,9 @@ __attribute__((destructor)) static void report_leaks(void) {
         count += entry.second.live ? 1 : 0;
         bytes += entry.second.live ? entry.second.bytes : 0;
     }
-    if (count > 0 && dead() == cudaSuccess)
+    if (count > 0 && !any_dead())
         emulated_cuda_problem("%zu allocations of device memory, %zu bytes, were not freed", count,
                               bytes);
-    if (!pinned.empty() && dead() == cudaSuccess)
+    if (!pinned.empty() && !any_dead())
         emulated_cuda_problem("%zu allocations of pinned memory were not freed", pinned.size());
 }

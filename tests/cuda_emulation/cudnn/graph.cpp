@@ -215,36 +215,76 @@ static std::vector<float> load_all(const Tensor &t) {
     return values;
 }
 
-static float dot(const float *a, const float *b, int64_t count) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < count; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
+/* The pixels under a filter's taps that lie on the map, each with its part of the filter. */
+struct Tap {
+    const float *pixel;
+    int64_t number; /* row by row */
+};
 
-/* The sums of all output channels of one pixel. */
-static void convolve_pixel(const Job &job, const float *in, const float *weight, int64_t y,
-                           int64_t x, float *sums) {
-    int64_t channels = job.weight.dims[1], outputs = job.weight.dims[0];
-    int64_t of_a_group = outputs / (job.in.dims[1] / channels);
-    int64_t height = job.in.dims[2], width = job.in.dims[3];
-    for (int64_t o = 0; o < outputs; o++)
-        sums[o] = 0;
+static std::vector<Tap> taps_at(const Job &job, const float *in, int64_t y, int64_t x) {
+    std::vector<Tap> taps;
     for (int64_t r = 0; r < job.weight.dims[2]; r++) {
         int64_t row = y * job.stride[0] - job.padding[0] + r * job.dilation[0];
-        if (row < 0 || row >= height)
+        if (row < 0 || row >= job.in.dims[2])
             continue;
         for (int64_t s = 0; s < job.weight.dims[3]; s++) {
             int64_t column = x * job.stride[1] - job.padding[1] + s * job.dilation[1];
-            if (column < 0 || column >= width)
-                continue;
-            const float *pixel = in + (row * width + column) * job.in.dims[1];
-            for (int64_t o = 0; o < outputs; o++)
-                sums[o] +=
-                    dot(pixel + o / of_a_group * channels,
-                        weight + ((o * job.weight.dims[2] + r) * job.weight.dims[3] + s) * channels,
-                        channels);
+            if (column >= 0 && column < job.in.dims[3])
+                taps.push_back({in + (row * job.in.dims[3] + column) * job.in.dims[1],
+                                r * job.weight.dims[3] + s});
+        }
+    }
+    return taps;
+}
+
+/*
+ * A filter [O,KH,KW,C/G] as [O/SIDE,KH,KW,C/G,SIDE]: the sums of SIDE output channels of a group
+ * stay in registers while the inputs pass by. What is beyond a group's outputs is 0.
+ */
+enum { SIDE = 32 };
+
+struct Filter {
+    std::vector<float> values;
+    int64_t groups, outputs, blocks, channels, taps; /* outputs and blocks of a group */
+    size_t at(int64_t group, int64_t block, int64_t tap) const {
+        return (size_t)(((group * blocks + block) * taps + tap) * channels * SIDE);
+    }
+};
+
+static Filter pack(const Job &job) {
+    std::vector<float> weight = load_all(job.weight);
+    Filter f;
+    f.channels = job.weight.dims[1];
+    f.taps = job.weight.dims[2] * job.weight.dims[3];
+    f.groups = job.in.dims[1] / f.channels;
+    f.outputs = job.weight.dims[0] / f.groups;
+    f.blocks = (f.outputs + SIDE - 1) / SIDE;
+    f.values.assign((size_t)(f.groups * f.blocks * f.taps * f.channels * SIDE), 0);
+    for (int64_t o = 0; o < job.weight.dims[0]; o++)
+        for (int64_t tap = 0; tap < f.taps; tap++)
+            for (int64_t c = 0; c < f.channels; c++) {
+                int64_t inside = o % f.outputs;
+                size_t to = f.at(o / f.outputs, inside / SIDE, tap);
+                f.values[to + (size_t)(c * SIDE + inside % SIDE)] =
+                    weight[(size_t)((o * f.taps + tap) * f.channels + c)];
+            }
+    return f;
+}
+
+/* The sums of all output channels of one pixel. */
+static void convolve_pixel(const Filter &filter, const std::vector<Tap> &taps, float *sums) {
+    for (int64_t group = 0; group < filter.groups; group++) {
+        for (int64_t block = 0; block < filter.blocks; block++) {
+            float sum[SIDE] = {0};
+            for (const Tap &tap : taps) {
+                const float *pixel = tap.pixel + group * filter.channels;
+                const float *weight = filter.values.data() + filter.at(group, block, tap.number);
+                for (int64_t c = 0; c < filter.channels; c++, weight += SIDE)
+                    for (int i = 0; i < SIDE; i++)
+                        sum[i] += pixel[c] * weight[i];
+            }
+            for (int64_t i = block * SIDE; i < filter.outputs && i < (block + 1) * SIDE; i++)
+                sums[group * filter.outputs + i] = sum[i % SIDE];
         }
     }
 }
@@ -274,7 +314,8 @@ static void apply(const Pointwise &step, int64_t n, int64_t y, int64_t x, int64_
 void run_job(void *data) {
     const Job &job = *(const Job *)data;
     const Tensor &out = job.out;
-    std::vector<float> in = load_all(job.in), weight = load_all(job.weight);
+    std::vector<float> in = load_all(job.in);
+    Filter filter = pack(job);
     std::vector<float> values((size_t)out.dims[1]);
     size_t picture = in.size() / (size_t)job.in.dims[0];
     if (job.workspace_bytes > 0)
@@ -284,7 +325,7 @@ void run_job(void *data) {
     for (int64_t n = 0; n < out.dims[0]; n++) {
         for (int64_t y = 0; y < out.dims[2]; y++) {
             for (int64_t x = 0; x < out.dims[3]; x++) {
-                convolve_pixel(job, in.data() + (size_t)n * picture, weight.data(), y, x,
+                convolve_pixel(filter, taps_at(job, in.data() + (size_t)n * picture, y, x),
                                values.data());
                 for (size_t i = 0; job.half_sum && i < values.size(); i++)
                     values[i] = round_half(values[i]);

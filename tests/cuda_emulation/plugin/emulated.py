@@ -33,8 +33,8 @@ def variables(**settings):
             **{f"EMULATED_CUDA_{key.upper()}": str(value) for key, value in settings.items()}}
 
 
-def run(*words, program=PROGRAM, **settings):
-    return subprocess.run([str(program), *map(str, words)], capture_output=True, text=True, timeout=TIME_LIMIT,
+def run(*words, program=PROGRAM, time_limit=TIME_LIMIT, **settings):
+    return subprocess.run([str(program), *map(str, words)], capture_output=True, text=True, timeout=time_limit,
                           env=variables(**settings), check=False)
 
 
