@@ -1,7 +1,7 @@
 /*
  * int8 on the CPU backend: the integers are those of a plain C loop, the same on every instruction
- * set, whatever the shape; what is computed is close to float32; what was not calibrated is
- * refused.
+ * set, whatever the shape and batch; what is computed is close to float32; what was not calibrated
+ * is refused.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -116,6 +116,11 @@ static void check_graph(struct spot_graph *graph, double tolerance, bool exact, 
         for (int b = 0; exact && i != OWN && first != NULL && b < BATCH; b++)
             if (memcmp(found[b], first[b], bytes) != 0)
                 fail_msg("%s: '%s' and '%s' differ", what, isas[i], isas[0]);
+        run.batch = 1;
+        float **alone = rig_compute(graph, &run, in + graph->n_inputs);
+        if (memcmp(alone[0], found[1], bytes) != 0)
+            fail_msg("%s, '%s': the second of a batch differs from itself alone", what, isas[i]);
+        rig_free(alone, graph, 1);
         if (first == NULL)
             first = found;
         else
