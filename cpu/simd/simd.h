@@ -22,8 +22,9 @@
 
 #define SIMD_INLINE static inline __attribute__((always_inline, unused))
 
+/* Whole: one index that is not known leaves an array of vectors in memory. */
 #if defined(__clang__)
-#define SIMD_UNROLL _Pragma("unroll")
+#define SIMD_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define SIMD_UNROLL _Pragma("GCC unroll 32")
 #endif

@@ -297,13 +297,23 @@ def test_a_model_that_is_not_there_is_refused(server):
     assert server.post(request(image(SMALL)), "/v2/models/codes/versions/1/infer").status == 200
 
 
+def barcode(rng):
+    """A picture [320,320,3] of a label with bars."""
+    picture = np.full((320, 320, 3), 170, np.uint8)
+    picture[90:230, 50:270] = 245
+    edges = np.cumsum(rng.integers(2, 7, 44)) + 72
+    for left, right in zip(edges[::2], edges[1::2]):
+        picture[110:210, left:right] = 15
+    return picture
+
+
 @pytest.fixture(scope="module")
 def triton(tmp_path_factory):
     """What NVIDIA's client gets from a server that computes."""
     python = python_with("tritonclient[http]==2.73.0")
     folder = tmp_path_factory.mktemp("triton")
-    pixels = np.random.default_rng(5).integers(0, 256, (2, 320, 320, 3), dtype=np.uint8)
-    pixels[0, 40:280, 40:280] = 200
+    rng = np.random.default_rng(5)
+    pixels = np.stack([barcode(rng), rng.integers(0, 256, (320, 320, 3), dtype=np.uint8)])
     # What the bundled detector's preprocessing makes of a picture of its own size (specs of NanoDet).
     mean, deviation = np.array([103.53, 116.28, 123.675]), np.array([57.375, 57.12, 58.395])
     prepared = ((pixels[..., ::-1] - mean) / deviation).transpose(0, 3, 1, 2).astype(np.float32)
