@@ -205,7 +205,8 @@ static int make_rig(void **state) {
     (void)state;
     struct spot_error error = {SPOT_OK, ""};
     const struct spot_device_options options = {.settings = "tune=off,plans=off"};
-    const struct spot_program_options wanted = {SPOT_PRECISION_F32, BATCH};
+    const struct spot_program_options wanted = {.precision = SPOT_PRECISION_F32,
+                                                .batch_max = BATCH};
     if (spot_backend_load(SPOT_PLUGIN, &error) != SPOT_OK ||
         spot_device_open("cuda", &options, &rig.device, &error) != SPOT_OK)
         fail_msg("%s", error.text);
