@@ -13,9 +13,8 @@
  *     … items[v].offset …
  *     free(items);
  *
- Greedy by size, largest first, each at the lowest offset
- * that is free: Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference",
- * 2020, section 5.2.
+ * Greedy by size, largest first, each at the lowest offset that is free: Pisarchyk and Lee,
+ * "Efficient Memory Management for Deep Neural Net Inference", 2020, section 5.2.
  */
 #ifndef SPOT_CORE_PLAN_H
 #define SPOT_CORE_PLAN_H

@@ -181,10 +181,16 @@ static enum spot_status compare(struct calibrate *self, struct spot_model *f32,
     self->file.measured.pictures = (int)self->list.count;
     self->file.measured.f32 = 1;
     self->file.measured.int8 = spot_agreement_share(&comparison.agreement);
-    if (status == SPOT_OK)
-        printf("f32 finds %zu, int8 %zu, both %zu; agreement %.4f\n", comparison.agreement.first,
-               comparison.agreement.second, comparison.agreement.both, self->file.measured.int8);
-    return status;
+    if (status != SPOT_OK)
+        return status;
+    if (comparison.agreement.first == 0)
+        return spot_fail(error, SPOT_INVALID,
+                         "'%.200s': f32 finds nothing in these pictures, so what int8 costs cannot "
+                         "be measured; give others, or a lower --confidence",
+                         self->images);
+    printf("f32 finds %zu, int8 %zu, both %zu; agreement %.4f\n", comparison.agreement.first,
+           comparison.agreement.second, comparison.agreement.both, self->file.measured.int8);
+    return SPOT_OK;
 }
 
 /* With annotations: average precision of both. */
@@ -252,14 +258,12 @@ static enum spot_status measure(struct calibrate *self, struct spot_error *error
 }
 
 static enum spot_status write_file(struct calibrate *self, struct spot_error *error) {
-    char path[PATH_MAX];
-    enum spot_status status = SPOT_OK;
-    if (self->out != NULL)
-        snprintf(path, sizeof path, "%s", self->out);
-    else
-        status = spot_calibration_file_path(self->entry->weights, path, sizeof path, error);
-    if (status == SPOT_OK)
-        status = spot_file_digest(self->entry->weights, self->digest, error);
+    char beside[PATH_MAX];
+    const char *path = self->out != NULL ? self->out : beside;
+    enum spot_status status =
+        self->out != NULL
+            ? SPOT_OK
+            : spot_calibration_file_path(self->entry->weights, beside, sizeof beside, error);
     self->file.detector = self->entry->detector;
     self->file.weights = self->digest;
     if (status == SPOT_OK)
@@ -280,6 +284,8 @@ static enum spot_status run(struct calibrate *self, struct spot_options *options
         status = spot_pictures_list(self->images, &self->list, error);
     if (status == SPOT_OK)
         status = spot_pictures_list(self->images, &self->few, error);
+    if (status == SPOT_OK) /* before they are read, so that it is never of later ones */
+        status = spot_file_digest(self->entry->weights, self->digest, error);
     if (status == SPOT_OK)
         status = spot_device_open("cpu", &settings, &self->device, error);
     if (status != SPOT_OK)

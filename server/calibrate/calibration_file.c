@@ -185,15 +185,15 @@ static enum spot_status refuse(const struct spot_model_entry *entry, const char 
 enum spot_status spot_calibration_file_find(const struct spot_model_entry *entry,
                                             struct spot_calibration_file *file,
                                             struct spot_error *error) {
-    char path[PATH_MAX], digest[SPOT_DIGEST_MAX];
+    char beside[PATH_MAX], digest[SPOT_DIGEST_MAX];
+    const char *path = entry->calibration != NULL ? entry->calibration : beside;
     *file = (struct spot_calibration_file){0};
     if (entry->weights == NULL)
         return spot_fail(error, SPOT_NOT_FOUND, "int8 needs weights from a file");
-    enum spot_status status = SPOT_OK;
-    if (entry->calibration != NULL)
-        snprintf(path, sizeof path, "%s", entry->calibration);
-    else
-        status = spot_calibration_file_path(entry->weights, path, sizeof path, error);
+    enum spot_status status =
+        entry->calibration != NULL
+            ? SPOT_OK
+            : spot_calibration_file_path(entry->weights, beside, sizeof beside, error);
     if (status == SPOT_OK && access(path, F_OK) != 0)
         return refuse(entry, path, "is not there", error);
     if (status == SPOT_OK)

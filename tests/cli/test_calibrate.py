@@ -60,6 +60,17 @@ def test_int8_finds_what_f32_finds(spotter, calibrated):
     assert before != after  # it is another arithmetic
 
 
+def test_pictures_in_which_nothing_is_found_measure_nothing(spotter, calibrated, tmp_path):
+    weights, _, _, _ = calibrated
+    out = tmp_path / "nothing.json"
+    result = spotter(
+        *("calibrate", "--model", f"nanodet-m-320={weights}", "--images", calibrated[3], "--out", out, "--confidence", "1")
+    )
+    assert result.returncode != 0
+    assert "finds nothing in these pictures" in result.stderr and "lower --confidence" in result.stderr
+    assert not out.exists()
+
+
 def test_every_run_writes_the_same(spotter, calibrated, tmp_path):
     weights, path, _, pictures = calibrated
     out = tmp_path / "again.json"
