@@ -84,6 +84,18 @@ def test_boxes_are_the_bounds_of_what_was_painted(sources, monkeypatch):
     assert checked >= 20 and cut >= 1
 
 
+def test_limits_are_those_of_what_a_detector_sees_of_the_picture(sources):
+    """At twice the side codes are twice as long at least."""
+    side = 2 * scene.SIDE
+    lengths = []
+    for seed in range(60):
+        _, boxes = scene.compose(seed, sources, side, side)
+        for x1, y1, x2, y2, _label in boxes:
+            if x1 > 0 and y1 > 0 and x2 < side and y2 < side:  # the frame may cut others
+                lengths.append(max(x2 - x1, y2 - y1))
+    assert len(lengths) > 30 and min(lengths) >= 2 * scene.SHORTEST
+
+
 def test_codes_keep_apart(sources):
     for seed in range(40):
         _, boxes = scene.compose(seed, sources, 300, 300)

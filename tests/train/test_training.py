@@ -175,6 +175,20 @@ def test_an_exported_network_can_be_trained_on(tmp_path):
     assert again.backbone.conv1[1].running_var.std() > 0  # statistics were measured
 
 
+def test_a_release_believes_from_the_default_on_what_it_believed_from_its_threshold_on(tmp_path):
+    network = lively()
+    write_safetensors(tmp_path / "w.safetensors", folded(network), {})
+    (tmp_path / "card.md").write_text("a card")
+    run("release.py", tmp_path / "w.safetensors", tmp_path / "card.md", tmp_path / "out.safetensors", 0.55)
+    before, after = (read_safetensors(tmp_path / name)[0] for name in ("w.safetensors", "out.safetensors"))
+    moved = {name for name in before if (before[name] != after[name]).any()}
+    assert moved == {f"head.gfl_cls.{level}.bias" for level in range(3)}
+    for name in moved:
+        logit = torch.logit(torch.tensor(0.55)) + torch.from_numpy(after[name] - before[name])[:len(CLASSES)]
+        assert torch.allclose(logit.sigmoid(), torch.tensor(0.4), atol=1e-3)
+        assert (after[name] == before[name])[len(CLASSES):].all()
+
+
 def test_the_bundled_weights_are_this_networks():
     tensors, metadata = read_safetensors(BUNDLED)
     assert metadata["classes"].split("\n") == CLASSES
