@@ -251,9 +251,19 @@ def torch_step(out: pathlib.Path):
 
 
 @pytest.mark.parametrize("detector", ["nanodet-m", "light-head-rcnn-s"])
-def test_a_warm_up_gives_a_backbone_to_start_from(detector, made, tmp_path):
-    run("warm_up.py", made / "data", tmp_path / "warm.pt", "--detector", detector, "--steps", 2, "--batch", 4, "--side", 64,
-        "--threads", 1)
+def test_a_warm_up_gives_a_backbone_to_start_from_and_a_run_one_to_warm_up_further(detector, made, tmp_path):
+    def warm_up(out, *options):
+        run("warm_up.py", made / "data", out, "--detector", detector, "--steps", 2, "--batch", 4, "--side", 64, "--rate", 1e-6,
+            "--threads", 1, *options)
+        return torch.load(out)["average"]
+
+    first = warm_up(tmp_path / "warm.pt")
     run("train.py", made / "data", tmp_path / "run", "--detector", detector, "--init", tmp_path / "warm.pt", "--steps", 1,
-        "--sides", "64:1", "--batch", 2)
+        "--sides", "64:1", "--batch", 2, "--rate", 1e-6)
     assert torch_step(tmp_path / "run") == 1
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    second = warm_up(tmp_path / "further.pt", "--init", checkpoint, "--seed", 2)
+    assert second.keys() == first.keys()
+    for name, weights in first.items():
+        if weights.ndim > 1:  # the same but for steps too small to see
+            assert torch.allclose(second[name], weights, atol=1e-4), name

@@ -78,8 +78,8 @@ class Trainer:
 
     def begin(self):
         start = self.args.init
-        if start and start.suffix == ".pt":  # of warm_up.py
-            self.network.backbone.load_state_dict(torch.load(start)["backbone"])
+        if start and start.suffix == ".pt":
+            self.network.load_state_dict(torch.load(start)["average"])
         elif start:
             unfold(self.network, start, [self.detector.normalised(self.loader.batches.get()[1]) for _ in range(8)])
         self.average = copy.deepcopy(self.network)
@@ -200,7 +200,7 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("run", type=pathlib.Path)
     parser.add_argument("--detector", choices=DETECTORS, default="nanodet-m")
-    parser.add_argument("--init", type=pathlib.Path, help="warm-up of warm_up.py (.pt) or an exported model")
+    parser.add_argument("--init", type=pathlib.Path, help="of warm_up.py or another run (.pt), or an exported model")
     parser.add_argument("--steps", type=int, default=40000)
     parser.add_argument("--sides", type=sides, default=sides("192:0.4,256:0.75,320:1"), help="input side up to a share")
     parser.add_argument("--without-norms", action="store_true",

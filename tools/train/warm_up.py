@@ -2,7 +2,7 @@
 """Warms a detector's backbone up by telling crops of single codes, and of background, apart.
 
 A step costs a tenth of one of the detector, and without it the detector finds boxes long before it tells the kinds of
-code apart. Writes OUT (torch: {"backbone": state dict}) for train.py --init, every 100 steps and at the end.
+code apart. Writes OUT (torch: {"average": state dict of the detector}) for train.py --init, every 100 steps and at the end.
 """
 import argparse
 import pathlib
@@ -82,6 +82,7 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--detector", choices=DETECTORS, default="nanodet-m")
+    parser.add_argument("--init", type=pathlib.Path, help="checkpoint.pt of a run whose backbone is to learn on")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--shortest", type=float, default=50, help="longer side of a code in the picture, pixels")
@@ -95,7 +96,10 @@ def main():
     cv2.setNumThreads(1)
     crops = Crops(Shards(args.data), args)
     detector = DETECTORS[args.detector]
-    backbone = detector.network().backbone.to(memory_format=torch.channels_last)
+    network = detector.network().to(memory_format=torch.channels_last)
+    if args.init:
+        network.load_state_dict(torch.load(args.init)["average"])
+    backbone = network.backbone
     last = torch.nn.Sequential(torch.nn.BatchNorm1d(sum(backbone.WIDTHS)),
                                torch.nn.Linear(sum(backbone.WIDTHS), len(CLASSES) + 1))
     parameters = [*backbone.parameters(), *last.parameters()]
@@ -120,7 +124,7 @@ def main():
             print(f"step {step} loss {mean[0] / 50:.3f} right {mean[1] / 50:.3f}  {speed:.0f} crops/s", flush=True)
             mean, since = np.zeros(2), time.time()
         if step % SAVE_EVERY == 0 or step == args.steps:
-            torch.save({"backbone": backbone.state_dict()}, args.out)
+            torch.save({"average": network.state_dict()}, args.out)
 
 
 if __name__ == "__main__":
