@@ -39,15 +39,6 @@ static bool is_active(const struct spot_line *line) {
     return line->waiting.count > 0 || line->running > 0;
 }
 
-/* Service that every active line has had. A line that was idle starts there: it has no credit. */
-static uint64_t least_served_us(const struct spot_scheduler *scheduler) {
-    uint64_t least = SPOT_NEVER;
-    for (int i = 0; i < scheduler->n_lines; i++)
-        if (is_active(scheduler->lines[i]) && scheduler->lines[i]->served_us < least)
-            least = scheduler->lines[i]->served_us;
-    return least != SPOT_NEVER ? least : 0;
-}
-
 enum spot_status spot_scheduler_open(struct spot_scheduler *scheduler, struct spot_line *line,
                                      struct spot_error *error) {
     if (scheduler->n_lines == SPOT_LINES_MAX)
@@ -127,11 +118,8 @@ void spot_scheduler_give_up(struct spot_line *line, int count) {
 bool spot_scheduler_put(struct spot_scheduler *scheduler, struct spot_line *line,
                         struct spot_queue_entry *entry, uint64_t now_us) {
     line->coming--;
-    if (!is_active(line)) {
-        uint64_t least_us = least_served_us(scheduler);
-        if (line->served_us < least_us)
-            line->served_us = least_us;
-    }
+    if (!is_active(line) && line->served_us < scheduler->turn_us)
+        line->served_us = scheduler->turn_us;
     if (line->waiting.count == 0)
         line->waiting_since_us = now_us;
     return spot_queue_put(&line->waiting, entry);
@@ -206,6 +194,8 @@ enum spot_next spot_scheduler_take(struct spot_scheduler *scheduler, uint64_t no
     while (batch->count < line->options.batch_max && line->waiting.count > 0)
         batch->entries[batch->count++] = spot_queue_take(&line->waiting);
     line->running++;
+    if (line->served_us > scheduler->turn_us)
+        scheduler->turn_us = line->served_us;
     line->served_us += line->cost_us[batch->count];
     line->waiting_since_us = 0; /* what is left has waited long enough */
     return SPOT_NEXT_RUN;

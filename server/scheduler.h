@@ -3,10 +3,12 @@
  * threads. Pure bookkeeping: no lock, no clock (the time is an argument), no pictures.
  *
  * A line is what waits for one model, earliest deadline first. Free lanes serve the lines in
- * turns so that each gets the same share of time (the one that was served least goes first). A lane
- * takes what waits, up to the line's batch_max. It waits for more only where that pays: on a device
- * that is faster for larger batches, when the measured costs say so, when pictures are known to be
- * coming (admitted, being decoded), no longer than delay_us_max, and never into a deadline.
+ * turns so that each gets the same share of time: the one that was served least goes first, and one
+ * that was idle has neither credit nor debt (Goyal, Vin and Cheng, "Start-time Fair Queueing",
+ * 1996). A lane takes what waits, up to the line's batch_max. It waits for more only where that
+ * pays: on a device that is faster for larger batches, when the measured costs say so, when
+ * pictures are known to be coming (admitted, being decoded), no longer than delay_us_max, and never
+ * into a deadline.
  *
  * Costs are microseconds a batch of each size takes. They are measured once before the line
  * opens and then follow what is seen.
@@ -46,6 +48,7 @@ struct spot_line {
 struct spot_scheduler {
     int lanes;             /* that run at the same time */
     uint64_t queue_us_max; /* work that may lie ahead of a picture that is admitted */
+    uint64_t turn_us; /* served_us of the line served last, before that: idle ones start here */
     struct spot_line *lines[SPOT_LINES_MAX];
     int n_lines;
 };

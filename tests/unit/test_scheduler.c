@@ -196,6 +196,24 @@ static void a_model_that_was_idle_has_no_credit(void **state) {
     assert_int_equal(turns_of_line, 2);
 }
 
+static void a_model_that_was_alone_has_no_debt(void **state) {
+    (void)state;
+    for (int i = 0; i < 8; i++) { /* line is served for long, then nothing waits */
+        put(&line, 0, 8, 0);
+        assert_int_equal(take(0), SPOT_NEXT_RUN);
+        spot_scheduler_done(&line, 8, 8 * MS);
+    }
+    put(&other, 24, 40, 0);
+    put(&line, 0, 24, 0);
+    int turns_of_line = 0;
+    for (int turn = 0; turn < 4; turn++) {
+        assert_int_equal(take(0), SPOT_NEXT_RUN);
+        turns_of_line += batch.line == &line;
+        spot_scheduler_done(batch.line, batch.count, 8 * MS);
+    }
+    assert_int_equal(turns_of_line, 2);
+}
+
 static void a_model_runs_on_no_more_lanes_than_it_may(void **state) {
     (void)state;
     line.options.batches_max = 1;
@@ -306,6 +324,7 @@ int main(void) {
         TEST(what_may_be_late_is_tried_when_nothing_else_waits),
         TEST(a_busy_model_does_not_starve_another),
         TEST(a_model_that_was_idle_has_no_credit),
+        TEST(a_model_that_was_alone_has_no_debt),
         TEST(a_model_runs_on_no_more_lanes_than_it_may),
         TEST(admission_ends_where_the_queue_holds_enough_work),
         TEST(a_deadline_that_cannot_be_met_is_refused_at_once),
