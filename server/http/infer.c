@@ -187,11 +187,11 @@ void spot_infer_answer(struct spot_exchange *exchange) {
     uint64_t now_us = spot_clock_us();
     const struct spot_error *error = NULL;
     struct spot_error whole = {exchange->failure, ""};
-    for (int i = exchange->n_tasks - 1; i >= 0; i--)
+    if (exchange->failure != SPOT_OK) /* then tasks may still be at work */
+        error = &whole;
+    for (int i = exchange->n_tasks - 1; i >= 0 && exchange->failure == SPOT_OK; i--)
         if (exchange->tasks[i].error.status != SPOT_OK)
             error = &exchange->tasks[i].error;
-    if (exchange->failure != SPOT_OK)
-        error = &whole;
     if (error != NULL)
         spot_answer_problem(exchange, error);
     else
