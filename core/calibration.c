@@ -1,6 +1,7 @@
 /* Ranges by name, and what follows from a range; see core/calibration.h. */
 #include "core/calibration.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ const struct spot_range *spot_calibration_find(const struct spot_calibration *ca
 struct spot_quantisation spot_quantisation_of(float low, float high) {
     const int most = UINT8_MAX;
     float scale = (high - low) / (float)most;
-    if (!(scale > 0)) /* nothing but zeros was seen */
+    if (!(scale >= FLT_MIN)) /* nothing but zeros was seen, or as good as zeros */
         return (struct spot_quantisation){1, 0};
     float zero = roundf(-low / scale);
     return (struct spot_quantisation){scale, zero < 0 ? 0 : zero > (float)most ? most : (int)zero};

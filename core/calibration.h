@@ -16,7 +16,7 @@ extern "C" {
 
 struct spot_range {
     const char *name; /* of the value, by spot_calibration_name */
-    float low, high;  /* finite; low <= 0 <= high */
+    float low, high;  /* low <= 0 <= high; high - low is finite */
 };
 
 struct spot_calibration {
@@ -25,7 +25,7 @@ struct spot_calibration {
 };
 
 struct spot_quantisation {
-    float scale; /* above 0 */
+    float scale; /* above 0, and so is its inverse: a normal number */
     int zero;    /* 0 to 255 */
 };
 

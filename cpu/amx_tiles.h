@@ -2,7 +2,8 @@
  * The tile registers of AMX as this backend uses them: all eight are 16 rows of 64 bytes, sums in
  * 0 to 3 as [16 pixels][16 outs] float32, pixels in 4 and 5 as [16 pixels][32 ins] bf16, weights in
  * 6 and 7 as [16 pairs of ins][16 outs][2] bf16. One product of two tiles is 8192 multiply-adds in
- * 16 cycles, beside which the vector units are free.
+ * 16 cycles, beside which the vector units are free. With bytes a row holds 64 ins, in fours, sums
+ * are int32, and a product is twice as many multiply-adds.
  *
  * The intrinsics of gcc 12 do not tell the compiler that they touch memory: a barrier stands
  * wherever vector code wrote what tiles read or reads what tiles wrote. For *_amx.c files.

@@ -6,6 +6,7 @@
 #include "core/ops/shuffle_join.h"
 #include "cpu/quantise.h"
 
+#include <float.h>
 #include <math.h>
 
 enum { DATA, WEIGHT, BIAS };
@@ -80,7 +81,8 @@ float spot_cpu_weight_scale(const float *weight, size_t count, int most) {
     float largest = 0;
     for (size_t i = 0; i < count; i++)
         largest = fmaxf(largest, fabsf(weight[i]));
-    return largest > 0 ? largest / (float)most : 1;
+    float scale = largest / (float)most;
+    return scale >= FLT_MIN ? scale : 1; /* a subnormal one would be coarse: weights beyond most */
 }
 
 /* Quantises the weights of one out and says what its sums stand for. */

@@ -66,7 +66,10 @@ spot_cpu_conv_u8_prepare(struct spot_cpu_program *program, struct spot_cpu_step 
                          size_t (*weight_bytes_of)(const struct spot_cpu_conv_u8 *),
                          spot_cpu_conv_u8_place *place, struct spot_error *error);
 
-/* The largest weight of an output channel becomes `most`; all of them zero: 1. */
+/*
+ * The largest weight of an output channel becomes `most`. 1 where all are so small that they
+ * stand for zeros, as batch norms of dead channels leave them.
+ */
 float spot_cpu_weight_scale(const float *weight, size_t count, int most);
 
 #ifdef __cplusplus

@@ -1,9 +1,9 @@
 /* Reading, checking and writing calibrations; see server/calibrate/calibration_file.h. */
 #include "server/calibrate/calibration_file.h"
 
+#include <float.h>
 #include <jansson.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +99,7 @@ static enum spot_status read_ranges(json_t *root, struct spot_calibration_file *
         double high = json_number_value(json_array_get(pair, 1));
         if (json_array_size(pair) != 2 || !json_is_number(json_array_get(pair, 0)) ||
             !json_is_number(json_array_get(pair, 1)) || !(low <= 0 && high >= 0) ||
-            low < -(double)HUGE_VALF / 2 || !isfinite((float)low) || !isfinite((float)high))
+            high - low > (double)FLT_MAX)
             return wrong(name, "a pair of numbers around 0", error);
         items[count] =
             (struct spot_range){spot_arena_strdup(&file->arena, name), (float)low, (float)high};

@@ -84,7 +84,7 @@ static void see_second(struct map *map, const float *data, size_t count) {
     float scale = (float)BINS / (map->high - map->low);
     for (size_t i = 0; i < count; i++) {
         float at = (data[i] - map->low) * scale;
-        if (data[i] == 0 || !(at >= 0)) /* NaN too */
+        if (data[i] == 0 || !isfinite(data[i]) || !(at >= 0))
             continue;
         map->bins[at < BINS - 1 ? (int)at : BINS - 1]++;
         map->not_zero++;

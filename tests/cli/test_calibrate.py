@@ -160,6 +160,7 @@ FAULTS = [
     (lambda c: c.pop("ranges"), '"ranges" is missing or not an object'),
     (lambda c: c["ranges"].update(x=[1, 2]), '"x" is missing or not a pair of numbers around 0'),
     (lambda c: c["ranges"].update(x=[0, 1e60]), '"x" is missing or not a pair of numbers'),
+    (lambda c: c["ranges"].update(x=[-3e38, 3e38]), '"x" is missing or not a pair of numbers'),
     (lambda c: c["ranges"].clear(), "the calibration has no range of 'pool2d:0'"),
 ]
 

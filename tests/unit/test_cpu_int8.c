@@ -19,6 +19,7 @@
 #include "core/ops/concat.h"
 #include "core/ops/conv2d.h"
 #include "core/ops/split.h"
+#include "cpu/conv_u8.h"
 #include "cpu/cpu.h"
 #include "cpu/kernel.h"
 #include "tests/support/graph_rig.h"
@@ -413,13 +414,29 @@ static void names_of_ranges_tell_values_apart(void **state) {
 
 static void zero_is_a_byte_of_every_range(void **state) {
     (void)state;
-    static const float ranges[][2] = {{0, 6}, {-1, 1}, {-0.1F, 25}, {-3, 0}, {0, 0}, {0, 1e-30F}};
+    static const float ranges[][2] = {{0, 6}, {-1, 1},     {-0.1F, 25}, {-3, 0},
+                                      {0, 0}, {0, 1e-30F}, {0, 1e-40F}, {-1e38F, 2e38F}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         struct spot_quantisation by = spot_quantisation_of(ranges[i][0], ranges[i][1]);
-        assert_true(by.scale > 0 && by.zero >= 0 && by.zero <= 255);
+        assert_true(isnormal(by.scale) && isnormal(1 / by.scale));
+        assert_true(by.zero >= 0 && by.zero <= 255);
         float low = by.scale * (float)(0 - by.zero), high = by.scale * (float)(255 - by.zero);
         assert_true(fabsf(low - ranges[i][0]) <= by.scale && high >= ranges[i][1] - by.scale);
     }
+}
+
+/* A dead channel's, whose scale is no normal number. */
+static void weights_that_are_next_to_nothing_are_zeros(void **state) {
+    (void)state;
+    static const float channels[][2] = {{1e-44F, -1e-44F}, {2.5e-43F, 1e-43F}, {0, 0}};
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+        float scale = spot_cpu_weight_scale(channels[i], 2, INT8_MAX);
+        for (int k = 0; k < 2; k++)
+            assert_true(rintf(channels[i][k] / scale) == 0);
+    }
+    static const float small[] = {1e-30F, -0.5e-30F};
+    float scale = spot_cpu_weight_scale(small, 2, INT8_MAX);
+    assert_true(rintf(small[0] / scale) == INT8_MAX && rintf(small[1] / scale) == -64);
 }
 
 static int set_up(void **state) {
@@ -431,6 +448,7 @@ static int set_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zero_is_a_byte_of_every_range),
+        cmocka_unit_test(weights_that_are_next_to_nothing_are_zeros),
         cmocka_unit_test(names_of_ranges_tell_values_apart),
         cmocka_unit_test(what_was_not_calibrated_is_refused),
         cmocka_unit_test(a_convolution_is_what_its_definition_says),
