@@ -1,6 +1,8 @@
 /* Admission: the steps from a request's model to its tasks; see admission.h. */
 #include "server/http/admission.h"
 
+#include <strings.h>
+
 #include "server/clock.h"
 #include "server/http/routes.h"
 #include "server/http/task.h"
@@ -25,7 +27,8 @@ void spot_admission_bad_parameter(struct spot_exchange *exchange, const struct s
         spot_reply_problem(exchange, SPOT_PROBLEM_OUT_OF_MEMORY, NULL, "%s", error->text);
     else
         spot_reply_problem(exchange, SPOT_PROBLEM_INVALID_PARAMETER,
-                           json_pack("{s:s}", "allowed", spot_params_names()), "%s", error->text);
+                           json_pack("{s:s}", "parameters", spot_params_names()), "%s",
+                           error->text);
 }
 
 static enum MHD_Result take_parameter(void *arg, enum MHD_ValueKind kind, const char *name,
@@ -45,12 +48,16 @@ void spot_admission_query(struct spot_exchange *exchange) {
                                 exchange);
 }
 
-static void model_not_found(struct spot_exchange *exchange) {
+struct spot_served *spot_admission_find(struct spot_exchange *exchange) {
+    struct spot_served *served = spot_served_find(exchange->models, exchange->wildcards[0]);
+    if (served != NULL)
+        return served;
     json_t *names = json_array();
     for (int i = 0; i < exchange->models->count; i++)
         json_array_append_new(names, json_string(exchange->models->items[i]->name));
     spot_reply_problem(exchange, SPOT_PROBLEM_MODEL_NOT_FOUND, json_pack("{s:o}", "models", names),
                        "no model is called '%.64s'", exchange->wildcards[0]);
+    return NULL;
 }
 
 /* The service must be ready, its models known. */
@@ -75,13 +82,21 @@ static bool take_models(struct spot_exchange *exchange) {
 bool spot_admission_model(struct spot_exchange *exchange) {
     if (!take_models(exchange))
         return false;
-    exchange->served = spot_served_find(exchange->models, exchange->wildcards[0]);
-    if (exchange->served == NULL) {
-        model_not_found(exchange);
+    exchange->served = spot_admission_find(exchange);
+    if (exchange->served == NULL)
         return false;
-    }
     exchange->station = exchange->served->station;
     return true;
+}
+
+bool spot_admission_encoding(struct spot_exchange *exchange) {
+    const char *encoding = spot_exchange_header(exchange, "Content-Encoding");
+    if (encoding == NULL || strcasecmp(encoding, "identity") == 0)
+        return true;
+    spot_reply_problem(exchange, SPOT_PROBLEM_ENCODING, NULL,
+                       "Content-Encoding '%.32s' is not supported; send the body as it is",
+                       encoding);
+    return false;
 }
 
 static void limit_deadline(struct spot_exchange *exchange, uint64_t deadline_us) {

@@ -16,6 +16,12 @@ extern "C" {
 /* Holds the models in service and finds the one that the path names, the default one else. */
 bool spot_admission_model(struct spot_exchange *exchange);
 
+/* The same among models that the exchange holds already; NULL and a reply when there is none. */
+struct spot_served *spot_admission_find(struct spot_exchange *exchange);
+
+/* The body is sent as it is, else a reply that refuses its encoding. */
+bool spot_admission_encoding(struct spot_exchange *exchange);
+
 /* Takes the parameters of the query. */
 void spot_admission_query(struct spot_exchange *exchange);
 

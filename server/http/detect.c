@@ -8,7 +8,7 @@
 #include "server/http/task.h"
 
 void spot_detect_begin(struct spot_exchange *exchange) {
-    if (!spot_admission_model(exchange))
+    if (!spot_admission_model(exchange) || !spot_admission_encoding(exchange))
         return;
     spot_admission_query(exchange);
     spot_admission_timeout(exchange);

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "server/clock.h"
 #include "server/http/admission.h"
@@ -43,15 +42,9 @@ struct spot_oip_limits spot_infer_limits(const struct spot_exchange *exchange) {
 }
 
 void spot_infer_begin(struct spot_exchange *exchange) {
-    const char *encoding = spot_exchange_header(exchange, "Content-Encoding");
-    if (!spot_admission_model(exchange) || !spot_infer_check_version(exchange))
+    if (!spot_admission_model(exchange) || !spot_infer_check_version(exchange) ||
+        !spot_admission_encoding(exchange))
         return;
-    if (encoding != NULL && strcasecmp(encoding, "identity") != 0) {
-        spot_reply_problem(exchange, SPOT_PROBLEM_ENCODING, NULL,
-                           "Content-Encoding '%.32s' is not supported; send the body as it is",
-                           encoding);
-        return;
-    }
     spot_admission_query(exchange);
     spot_admission_timeout(exchange);
 }

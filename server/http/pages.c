@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/http/admission.h"
 #include "server/http/openapi.h"
 #include "server/text.h"
 
@@ -17,8 +18,7 @@ void spot_page_readyz(struct spot_exchange *exchange) {
     if (state == SPOT_SERVICE_READY)
         spot_reply_json(exchange, 200, json_pack("{s:s}", "status", "ready"));
     else if (state == SPOT_SERVICE_DEAD)
-        spot_reply_problem(exchange, SPOT_PROBLEM_DEVICE, NULL, "%s",
-                           spot_problem_message(SPOT_PROBLEM_DEVICE));
+        spot_reply_plain_problem(exchange, SPOT_PROBLEM_DEVICE);
     else
         spot_reply_problem(exchange, SPOT_PROBLEM_NOT_READY,
                            json_pack("{s:s}", "state", spot_service_state_name(state)),
@@ -74,12 +74,9 @@ void spot_page_models(struct spot_exchange *exchange) {
 void spot_page_model(struct spot_exchange *exchange) {
     if (!take_models(exchange))
         return;
-    struct spot_served *served = spot_served_find(exchange->models, exchange->wildcards[0]);
+    const struct spot_served *served = spot_admission_find(exchange);
     if (served != NULL)
         spot_reply_json(exchange, 200, model_json(exchange, served));
-    else
-        spot_reply_problem(exchange, SPOT_PROBLEM_MODEL_NOT_FOUND, NULL,
-                           "no model is called '%.64s'", exchange->wildcards[0]);
 }
 
 void spot_page_openapi(struct spot_exchange *exchange) {
@@ -93,8 +90,7 @@ void spot_page_metrics(struct spot_exchange *exchange) {
     struct spot_service *service = spot_http_service(exchange->http);
     struct spot_text text = {0};
     if (!exchange->settings->options.metrics) {
-        spot_reply_problem(exchange, SPOT_PROBLEM_NOT_FOUND, NULL, "%s",
-                           spot_problem_message(SPOT_PROBLEM_NOT_FOUND));
+        spot_reply_plain_problem(exchange, SPOT_PROBLEM_NOT_FOUND);
         return;
     }
     exchange->models = spot_service_models(service);

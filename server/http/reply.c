@@ -16,6 +16,8 @@
 #include "server/result_json.h"
 #include "server/text.h"
 
+enum { MESSAGE_MAX = 160 }; /* bytes of a problem's own sentence */
+
 static const struct {
     int status;
     const char *code, *message;
@@ -57,10 +59,6 @@ int spot_problem_status(enum spot_problem problem) {
 
 const char *spot_problem_code(enum spot_problem problem) {
     return problems[problem].code;
-}
-
-const char *spot_problem_message(enum spot_problem problem) {
-    return problems[problem].message;
 }
 
 /* Does a reply say when to come again? */
@@ -129,6 +127,30 @@ void spot_reply_problem(struct spot_exchange *exchange, enum spot_problem proble
         exchange->reply.retry_after_s = 1;
 }
 
+/* Writes what the problem means, with the limit that was passed. */
+static const char *describe(const struct spot_exchange *exchange, enum spot_problem problem,
+                            char *text, size_t size) {
+    const struct spot_options *options = &exchange->settings->options;
+    const char *message = problems[problem].message;
+    if (problem == SPOT_PROBLEM_BODY_TOO_LARGE)
+        snprintf(text, size, "%s: %zu bytes are allowed", message, options->limits.body_bytes);
+    else if (problem == SPOT_PROBLEM_TOO_MANY_CONNECTIONS)
+        snprintf(text, size, "%s: %d are allowed", message,
+                 options->limits.connections_per_address);
+    else if (problem == SPOT_PROBLEM_SLOW_UPLOAD)
+        snprintf(text, size, "%s: it may take %d ms, at no less than %zu bytes a second", message,
+                 options->limits.body_timeout_ms, options->limits.upload_bytes_per_s);
+    else
+        snprintf(text, size, "%s", message);
+    return text;
+}
+
+void spot_reply_plain_problem(struct spot_exchange *exchange, enum spot_problem problem) {
+    char message[MESSAGE_MAX];
+    spot_reply_problem(exchange, problem, NULL, "%s",
+                       describe(exchange, problem, message, sizeof message));
+}
+
 /* Lets pages of allowed origins read the reply. */
 static void add_cors(const struct spot_exchange *exchange, struct MHD_Response *response) {
     if (exchange->settings->origins != NULL)
@@ -193,7 +215,9 @@ static void write_raw(const struct spot_exchange *exchange, const struct spot_te
 
 void spot_reply_send_raw(const struct spot_exchange *exchange, enum spot_problem problem,
                          int socket) {
-    json_t *object = error_json(exchange, problem, problems[problem].message, NULL);
+    char message[MESSAGE_MAX];
+    json_t *object =
+        error_json(exchange, problem, describe(exchange, problem, message, sizeof message), NULL);
     char *body = spot_json_write(object, JSON_COMPACT);
     struct spot_text text = {0};
     int status = problems[problem].status;

@@ -66,10 +66,9 @@ struct spot_reply {
     const char *problem; /* code of the error, for the log; NULL when there is none */
 };
 
-/* Its HTTP status, its code, and a sentence for when there is nothing more to say. */
+/* Its HTTP status and its code. */
 int spot_problem_status(enum spot_problem problem);
 const char *spot_problem_code(enum spot_problem problem);
-const char *spot_problem_message(enum spot_problem problem);
 
 /* Makes the reply this object, which is taken; 503 when it is NULL or memory is short. */
 void spot_reply_json(struct spot_exchange *exchange, int code, json_t *object);
@@ -90,6 +89,9 @@ __attribute__((format(printf, 4, 5)))
 #endif
 void spot_reply_problem(struct spot_exchange *exchange, enum spot_problem problem,
                         json_t *detail, const char *format, ...);
+
+/* The same with the problem's own sentence, which names the limit where there is one. */
+void spot_reply_plain_problem(struct spot_exchange *exchange, enum spot_problem problem);
 
 /* Hands the reply to libmicrohttpd; false when the connection must be closed instead. */
 bool spot_reply_send(struct spot_exchange *exchange);

@@ -148,8 +148,7 @@ static bool accept_length(struct spot_exchange *exchange, const struct head *hea
     }
     if (wants_body(exchange) && length > 0 && !spot_exchange_expect(exchange, (size_t)length)) {
         spot_metrics_rejected(metrics, SPOT_REJECTED_MEMORY);
-        spot_reply_problem(exchange, SPOT_PROBLEM_OUT_OF_MEMORY, NULL, "%s",
-                           spot_problem_message(SPOT_PROBLEM_OUT_OF_MEMORY));
+        spot_reply_plain_problem(exchange, SPOT_PROBLEM_OUT_OF_MEMORY);
     }
     return true;
 }
@@ -178,8 +177,7 @@ enum spot_request_next spot_request_begin(struct spot_exchange *exchange, const 
         spot_metrics_rejected(spot_service_metrics(spot_http_service(exchange->http)),
                               SPOT_REJECTED_CLIENT);
         exchange->reply.closes = true;
-        spot_reply_problem(exchange, SPOT_PROBLEM_TOO_MANY_CONNECTIONS, NULL, "%s",
-                           spot_problem_message(SPOT_PROBLEM_TOO_MANY_CONNECTIONS));
+        spot_reply_plain_problem(exchange, SPOT_PROBLEM_TOO_MANY_CONNECTIONS);
         return SPOT_REQUEST_REPLY_NOW;
     }
     spot_route_find(exchange);
@@ -190,8 +188,7 @@ enum spot_request_next spot_request_begin(struct spot_exchange *exchange, const 
     if (!accept_length(exchange, &head))
         return SPOT_REQUEST_REPLY_NOW;
     if (wants_body(exchange) && head.lengths == 0 && head.encodings == 0)
-        spot_reply_problem(exchange, SPOT_PROBLEM_LENGTH_REQUIRED, NULL, "%s",
-                           spot_problem_message(SPOT_PROBLEM_LENGTH_REQUIRED));
+        spot_reply_plain_problem(exchange, SPOT_PROBLEM_LENGTH_REQUIRED);
     /* A client that waits for "100 Continue" need not send what nobody reads. */
     bool asks = spot_exchange_header(exchange, "Expect") != NULL;
     return exchange->reply.code != 0 && asks ? SPOT_REQUEST_REPLY_NOW : SPOT_REQUEST_RECEIVE;

@@ -94,15 +94,13 @@ void spot_route_find(struct spot_exchange *exchange) {
         if (is_method(route, exchange->method)) {
             exchange->route = route;
             if (!keep_wildcards(exchange, segments))
-                spot_reply_problem(exchange, SPOT_PROBLEM_OUT_OF_MEMORY, NULL, "%s",
-                                   spot_problem_message(SPOT_PROBLEM_OUT_OF_MEMORY));
+                spot_reply_plain_problem(exchange, SPOT_PROBLEM_OUT_OF_MEMORY);
             return;
         }
         other = route;
     }
     if (other == NULL) {
-        spot_reply_problem(exchange, SPOT_PROBLEM_NOT_FOUND, NULL, "%s",
-                           spot_problem_message(SPOT_PROBLEM_NOT_FOUND));
+        spot_reply_plain_problem(exchange, SPOT_PROBLEM_NOT_FOUND);
         return;
     }
     const char *allow = other->takes_body ? "POST" : "GET, HEAD";

@@ -1,6 +1,7 @@
 /* What the Open Inference Protocol tells about server and models. */
 #include <string.h>
 
+#include "server/http/admission.h"
 #include "server/http/infer.h"
 
 bool spot_infer_is_path(const char *path) {
@@ -23,16 +24,12 @@ static bool is_ready(const struct spot_exchange *exchange) {
 
 /* The model that the path names; makes a reply and returns false when there is none. */
 static bool find_model(struct spot_exchange *exchange) {
-    const char *name = exchange->wildcards[0];
     exchange->models = spot_service_models(spot_http_service(exchange->http));
     if (exchange->models == NULL) {
         spot_reply_problem(exchange, SPOT_PROBLEM_NOT_READY, NULL, "the server is starting");
         return false;
     }
-    exchange->served = spot_served_find(exchange->models, name);
-    if (exchange->served == NULL)
-        spot_reply_problem(exchange, SPOT_PROBLEM_MODEL_NOT_FOUND, NULL,
-                           "no model is called '%.64s'", name);
+    exchange->served = spot_admission_find(exchange);
     return exchange->served != NULL && spot_infer_check_version(exchange);
 }
 

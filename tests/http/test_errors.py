@@ -1,6 +1,7 @@
 """Every row of the contract's table of errors."""
 
 import base64
+import gzip
 import json
 
 import pytest
@@ -61,7 +62,8 @@ def test_404_a_path(server, path):
 def test_404_a_model(server):
     error = check(server.post(png(8, 8), "/detect/unicorn"), 404, "model_not_found")
     assert "unicorn" in error["message"] and error["detail"] == {"models": ["codes"]}
-    check(server.get("/models/unicorn"), 404, "model_not_found")
+    error = check(server.get("/models/unicorn"), 404, "model_not_found")
+    assert error["detail"] == {"models": ["codes"]}
 
 
 @pytest.mark.parametrize("method, path, allow", [
@@ -93,7 +95,7 @@ def test_413_a_chunked_body_while_it_is_read(server):
     head = b"POST /detect HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"%x\r\n" % 200000 + b"x" * 200000 + b"\r\n"
     raw = server.raw(head, *[chunk] * 6)  # and no end
-    assert status_of(raw) == 413 and b'"body_too_large"' in raw
+    assert status_of(raw) == 413 and b'"body_too_large"' in raw and b"1048576 bytes are allowed" in raw
 
 
 def test_413_a_body_of_the_limit_is_read(server):
@@ -116,6 +118,12 @@ def test_413_too_many_pictures(server):
 @pytest.mark.parametrize("body", [b"GIF89a" + b"\0" * 100, b"%PDF-1.4", b"\0", b"<html>", b"\xff" * 5000])
 def test_415_no_type_of_picture_that_is_known(server, body):
     check(server.post(body), 415, "unsupported_image_type")
+
+
+def test_415_a_compressed_body_is_refused_as_one(server, sample):
+    reply = server.post(gzip.compress(sample), Content_Encoding="gzip")
+    assert "'gzip'" in check(reply, 415, "unsupported_encoding")["message"]
+    assert server.post(sample, Content_Encoding="identity").status == 200
 
 
 def test_422_a_picture_that_cannot_be_decoded(server, sample):

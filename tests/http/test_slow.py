@@ -45,6 +45,7 @@ def test_408_a_body_that_stops(hasty):
         s.sendall(HEAD + b"\r\n" + b"x" * 100)
         data, seconds = closed_after(s, begin)
     assert status_of(data) == 408 and b'"upload_too_slow"' in data and 0.8 < seconds < 6
+    assert b"it may take 1000 ms, at no less than" in data
     until(lambda: hasty.metric("spotter_requests_total", code="408") == 1)
     assert hasty.metric("spotter_rejected_total", reason="slow_upload") == 1
 
@@ -140,6 +141,7 @@ def test_connections_of_one_address_are_limited(serve):
     for body in (None, PICTURE):
         reply = server.request("POST" if body else "GET", "/detect" if body else "/healthz", body)
         assert (reply.status, reply.code) == (429, "too_many_connections")
+        assert reply.json["error"]["message"].endswith(": 8 are allowed")
         assert reply.headers["Retry-After"] == "1" and reply.headers["Connection"] == "close"
     more = [server.connect() for _ in range(8)]
     time.sleep(0.1)
