@@ -1,6 +1,6 @@
 /* "Did you mean …?": the known word nearest to a mistyped one. */
-#ifndef SPOT_SERVER_SUGGEST_H
-#define SPOT_SERVER_SUGGEST_H
+#ifndef SPOT_MODELS_SUGGEST_H
+#define SPOT_MODELS_SUGGEST_H
 
 #ifdef __cplusplus
 extern "C" {

@@ -7,6 +7,7 @@
 
 #include "models/detector.h"
 #include "server/command.h"
+#include "server/http/settings.h"
 
 static enum spot_status check_file(const char *path, size_t model, const char *key,
                                    struct spot_error *error) {
@@ -29,7 +30,17 @@ static enum spot_status check_models(const struct spot_options *options, struct 
             status = check_file(model->weights, i, "weights", error);
         if (status == SPOT_OK)
             status = check_file(model->labels, i, "labels", error);
+        if (status == SPOT_OK)
+            status = check_file(model->calibration, i, "calibration", error);
     }
+    return status;
+}
+
+/* What `serve` makes of them: keys, origins, certificate. Takes the options. */
+static enum spot_status check_settings(struct spot_options *options, struct spot_error *error) {
+    struct spot_settings *settings;
+    enum spot_status status = spot_settings_new(options, &settings, error);
+    spot_settings_release(&settings);
     return status;
 }
 
@@ -39,16 +50,18 @@ static int check(const char *path) {
     struct spot_error error;
     spot_options_init(&options);
     enum spot_status status = spot_options_read_file(&options, path, &error);
+    size_t models = options.model_count;
     if (status == SPOT_OK) {
         status = spot_options_check(&options, &error);
         if (status == SPOT_OK)
             status = check_models(&options, &error);
+        if (status == SPOT_OK)
+            status = check_settings(&options, &error);
         if (status != SPOT_OK)
             spot_error_prefix(&error, "%s", path);
     }
     if (status == SPOT_OK)
-        printf("%s: ok, %zu model%s\n", path, options.model_count,
-               options.model_count == 1 ? "" : "s");
+        printf("%s: ok, %zu model%s\n", path, models, models == 1 ? "" : "s");
     spot_options_free(&options);
     return status == SPOT_OK ? SPOT_EXIT_DONE : spot_command_failed(&error);
 }

@@ -18,7 +18,7 @@ int spot_cmd_help(int argc, char **argv) {
         return SPOT_EXIT_DONE;
     }
     if (command == NULL)
-        return spot_command_wrong_usage("help", "unknown command '%s'", name);
+        return spot_command_unknown(name);
     char help[] = "--help";
     char *words[] = {(char *)command->name, help, NULL};
     return command->run(2, words);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/suggest.h"
 #include "server/wrap.h"
 
 /* One line for each file cmd_<name>.c; help lists them in this order. */
@@ -53,6 +54,16 @@ void spot_command_list(FILE *out) {
             "the version.\n");
 }
 
+int spot_command_unknown(const char *name) {
+    struct spot_suggestion near;
+    spot_suggest_begin(&near, name);
+    for (const struct spot_command *command = spot_command_table; command->name != NULL; command++)
+        spot_suggest_offer(&near, command->name);
+    fprintf(stderr, "spotter: unknown %s '%s'%s\nTry 'spotter help'.\n",
+            name[0] == '-' ? "option" : "command", name, spot_suggest_text(&near));
+    return SPOT_EXIT_USAGE;
+}
+
 int spot_command_failed(const struct spot_error *error) {
     fprintf(stderr, "spotter: %s\n", error->text);
     return SPOT_EXIT_FAILED;
@@ -99,7 +110,8 @@ int spot_command_start(int argc, char **argv, const struct spot_flag *flags,
         result = spot_command_wrong_usage(command->name, "unexpected argument '%s'",
                                           arguments->items[command->arguments_max]);
     else if (arguments->count < (size_t)command->arguments_min)
-        result = spot_command_wrong_usage(command->name, "needs %s", command->usage);
+        result = spot_command_wrong_usage(command->name, "something is missing: spotter %s %s",
+                                          command->name, command->usage);
     if (result != SPOT_COMMAND_GOES_ON)
         spot_options_free(options);
     return result;

@@ -53,6 +53,9 @@ void spot_command_list(FILE *out);
 int spot_command_start(int argc, char **argv, const struct spot_flag *flags,
                        struct spot_options *options, struct spot_arguments *arguments);
 
+/* Prints that there is no such command, and a similar one, to stderr; returns SPOT_EXIT_USAGE. */
+int spot_command_unknown(const char *name);
+
 /* Prints "spotter: text" to stderr and returns SPOT_EXIT_FAILED. */
 int spot_command_failed(const struct spot_error *error);
 

@@ -58,8 +58,9 @@ enum spot_status spot_installed_weights(const char *detector, char *path, size_t
             return SPOT_OK;
     }
     return spot_fail(error, SPOT_NOT_FOUND,
-                     "model: no weights come with detector '%.128s'; name a .safetensors file",
-                     detector);
+                     "no weights come with detector '%.128s'; name a .safetensors file, as in "
+                     "--model %.128s=FILE",
+                     detector, detector);
 }
 
 enum spot_status spot_installed_plugin(const char *file, char *path, size_t size,

@@ -5,17 +5,6 @@
 #include "server/command.h"
 #include "server/device.h"
 #include "server/sandbox.h"
-#include "server/suggest.h"
-
-static int unknown_command(const char *name) {
-    struct spot_suggestion near;
-    spot_suggest_begin(&near, name);
-    for (const struct spot_command *command = spot_command_table; command->name != NULL; command++)
-        spot_suggest_offer(&near, command->name);
-    fprintf(stderr, "spotter: unknown %s '%s'%s\nTry 'spotter help'.\n",
-            name[0] == '-' ? "option" : "command", name, spot_suggest_text(&near));
-    return SPOT_EXIT_USAGE;
-}
 
 static int run(int argc, char **argv) {
     static char help[] = "help";
@@ -30,7 +19,7 @@ static int run(int argc, char **argv) {
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         argv[1] = help;
     const struct spot_command *command = spot_command_find(argv[1]);
-    return command != NULL ? command->run(argc - 1, argv + 1) : unknown_command(argv[1]);
+    return command != NULL ? command->run(argc - 1, argv + 1) : spot_command_unknown(argv[1]);
 }
 
 int main(int argc, char **argv) {

@@ -13,7 +13,10 @@
 static enum spot_status find_weights(struct spot_options *options, struct spot_model_entry *model,
                                      struct spot_error *error) {
     char path[PATH_MAX];
-    enum spot_status status = spot_installed_weights(model->detector, path, sizeof path, error);
+    struct spot_detector detector;
+    enum spot_status status = spot_detector_find(model->detector, &detector, error);
+    if (status == SPOT_OK)
+        status = spot_installed_weights(model->detector, path, sizeof path, error);
     if (status == SPOT_OK && (model->weights = spot_arena_strdup(&options->arena, path)) == NULL)
         status = spot_fail(error, SPOT_NO_MEMORY, "out of memory");
     return status;

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/suggest.h"
 #include "server/options_table.h"
-#include "server/suggest.h"
 
 static const char variable_prefix[] = "SPOTTER_";
 

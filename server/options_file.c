@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "models/json_text.h"
+#include "models/suggest.h"
 #include "server/options_table.h"
-#include "server/suggest.h"
 
 enum { KEY_MAX = 128 }; /* bytes of a place in the file, with its end; longer ones are unknown */
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "models/suggest.h"
 #include "server/options_table.h"
-#include "server/suggest.h"
 
 /* A flag as it stood on the command line. */
 struct setting {

@@ -1,5 +1,5 @@
 /* The known word nearest to a mistyped one, by Levenshtein distance. */
-#include "server/suggest.h"
+#include "models/suggest.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/limits.h"
-#include "server/suggest.h"
+#include "models/suggest.h"
 
 enum { NUMBER_MAX = 40 }; /* bytes of a number worth reading */
 

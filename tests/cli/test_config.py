@@ -54,7 +54,8 @@ def test_every_command_has_help_of_80_columns(spotter):
     [
         (["confg"], "spotter: unknown command 'confg'; did you mean 'config'?\nTry 'spotter help'.\n"),
         (["--what"], "spotter: unknown option '--what'\nTry 'spotter help'.\n"),
-        (["help", "nothing"], "spotter help: unknown command 'nothing'\nTry 'spotter help --help'.\n"),
+        (["help", "nothing"], "spotter: unknown command 'nothing'\nTry 'spotter help'.\n"),
+        (["help", "srve"], "spotter: unknown command 'srve'; did you mean 'serve'?\nTry 'spotter help'.\n"),
         (["help", "config", "x"], "spotter help: unexpected argument 'x'\nTry 'spotter help --help'.\n"),
         (["config"], "spotter config: needs either --check FILE or --print\nTry 'spotter config --help'.\n"),
         (["config", "--print", "--check", "x"],
@@ -141,6 +142,15 @@ BAD_FILES = [
      "models[0].weights: no.safetensors: No such file or directory"),
     ('{"models": [{"detector": "nanodet-m-320", "labels": "/no/labels.txt"}]}',
      "models[0].labels: /no/labels.txt: No such file or directory"),
+    ('{"models": [{"detector": "nanodet-m-320", "calibration": "no.json"}]}',
+     "models[0].calibration: no.json: No such file or directory"),
+    ('{"models": [{"detector": "nanodet-m-32"}]}',
+     "models[0].detector: detector 'nanodet-m-32' is not known; did you mean 'nanodet-m-320'?; "
+     "`spotter models` lists all there are"),
+    ('{"access": {"origins": "example.org"}}',
+     'access.origins: found "example.org", expected * or origins such as https://example.org, with commas between them'),
+    ('{"access": {"keys": "no.keys"}}', "access.keys: no.keys: No such file or directory"),
+    ('{"tls": {"certificate": "no.pem"}}', "tls.key: is missing; a certificate and its key go together"),
 ]
 
 

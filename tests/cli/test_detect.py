@@ -100,7 +100,7 @@ def test_pixels_beyond_the_limit_are_refused(spotter):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ([], "needs [OPTION]... IMAGE..."),
+        ([], "something is missing: spotter detect [OPTION]... IMAGE..."),
         (["--annotate", "x.gif", SAMPLE], 'found "x.gif", expected a name that ends in .png'),
         (["--annotate", "x.png", SAMPLE, SAMPLE], "--annotate takes one picture"),
         (["--model", "nanodet-m-320", "--model", "nanodet-m-416", SAMPLE], "takes one --model"),
