@@ -35,6 +35,7 @@ struct spot_detector {
 struct spot_detector_options {
     bool tensor_input;   /* takes a prepared input tensor in place of a picture */
     bool raw_outputs;    /* gives the network's raw outputs in place of detections */
+    bool ends_only;      /* of raw outputs those that detections are made of, no maps on the way */
     bool all_classes;    /* one prior may report every class above the threshold (evaluation) */
     bool class_agnostic; /* boxes suppress each other across classes */
     const char *variant; /* family's own switches, "roi=align,…"; NULL for the defaults */

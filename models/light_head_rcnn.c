@@ -244,6 +244,14 @@ static struct second_stage classify(struct spot_graph *graph, struct spot_value 
     return r;
 }
 
+/* What detections are made of. */
+static void end_outputs(struct spot_graph *graph, const struct region_proposal *p,
+                        const struct second_stage *r) {
+    spot_graph_output(graph, p->rois, "proposals");
+    spot_graph_output(graph, r->classes, "rcnn.cls");
+    spot_graph_output(graph, r->boxes, "rcnn.bbox");
+}
+
 static void raw_outputs(struct spot_graph *graph, const struct features *f,
                         const struct region_proposal *p, struct spot_value *thin,
                         const struct second_stage *r) {
@@ -253,12 +261,10 @@ static void raw_outputs(struct spot_graph *graph, const struct features *f,
     spot_graph_output(graph, p->classes, "rpn.cls");
     spot_graph_output(graph, p->boxes, "rpn.bbox");
     spot_graph_output(graph, thin, "thin");
-    spot_graph_output(graph, p->rois, "proposals");
     spot_graph_output(graph, p->picks, "picks");
     spot_graph_output(graph, r->pooled, "pooled");
     spot_graph_output(graph, r->fc, "rcnn.fc");
-    spot_graph_output(graph, r->classes, "rcnn.cls");
-    spot_graph_output(graph, r->boxes, "rcnn.bbox");
+    end_outputs(graph, p, r);
 }
 
 static void build(const struct spot_detector *detector, const struct spot_detector_options *options,
@@ -281,8 +287,8 @@ static void build(const struct spot_detector *detector, const struct spot_detect
     };
     struct spot_input input = spot_input(graph, detector, options, &preprocess);
     struct features f = backbone(graph, input.tensor, setting, &s);
-    struct region_proposal p =
-        propose(graph, f.c4, input.settings, setting, &s, options->raw_outputs);
+    bool with_maps = options->raw_outputs && !options->ends_only;
+    struct region_proposal p = propose(graph, f.c4, input.settings, setting, &s, with_maps);
     struct spot_value *thin = spot_large_separable_conv(
         graph, f.c5, "light_head",
         &(struct spot_large_separable_conv){.kernel = SEPARABLE_KERNEL,
@@ -293,10 +299,12 @@ static void build(const struct spot_detector *detector, const struct spot_detect
     struct spot_value *pooled = pool_regions(graph, thin, p.rois, &s, f.c5_stride);
     int n_classes = classes(detector, graph->weights);
     struct second_stage r = classify(graph, pooled, n_classes);
-    if (options->raw_outputs) {
+    if (with_maps)
         raw_outputs(graph, &f, &p, thin, &r);
+    else if (options->raw_outputs)
+        end_outputs(graph, &p, &r);
+    if (options->raw_outputs)
         return;
-    }
     int most = s.proposals * n_classes; /* what the regions can offer */
     struct spot_value *candidates = spot_rcnn_decode(
         graph, input.settings, p.rois, spot_softmax(graph, r.classes), r.boxes,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "models/support/made_weights.h"
+#include "server/bench_outputs.h"
 #include "server/bench_steps.h"
 #include "server/command.h"
 #include "server/device.h"
@@ -26,8 +27,9 @@ struct list {
 struct suite {
     struct list batches, threads;
     double seconds;
-    bool network_only; /* a prepared tensor in, raw outputs out, as other runtimes measure */
-    bool steps;        /* where the time goes, in place of how much it is */
+    bool network_only;   /* a prepared tensor in, raw outputs out, as other runtimes measure */
+    bool steps;          /* where the time goes, in place of how much it is */
+    const char *outputs; /* where to write what is computed, in place of measuring; or NULL */
     const struct spot_chosen_device *chosen;
     uint8_t *encoded; /* the file of --decode */
     size_t encoded_size;
@@ -147,7 +149,7 @@ static enum spot_status measure_steps(struct suite *suite, const struct spot_mod
 /* Every batch size with every number of threads, on a loaded model. */
 static enum spot_status measure(struct suite *suite, const struct spot_model_entry *entry,
                                 struct spot_model *model, struct spot_error *error) {
-    const struct spot_detector *detector = spot_model_info(model)->detector;
+    const struct spot_graph *graph = spot_model_info(model)->graph;
     struct spot_bench bench = {.model = model,
                                .seconds = suite->seconds,
                                .encoded = suite->encoded,
@@ -156,8 +158,8 @@ static enum spot_status measure(struct suite *suite, const struct spot_model_ent
                                .progress_data = suite};
     if (entry->reduced_decoding)
         bench.decoding.reduced_for = model;
-    enum spot_status status = make_inputs(
-        suite, (size_t)3 * (size_t)detector->input_height * (size_t)detector->input_width, error);
+    enum spot_status status =
+        make_inputs(suite, spot_shape_elements(&graph->inputs[0]->type.shape), error);
     spot_model_setup_request(entry, model, &bench.request);
     if (entry->weights == NULL) /* made weights would find things everywhere: let them find none */
         bench.request.confidence = 1;
@@ -166,6 +168,8 @@ static enum spot_status measure(struct suite *suite, const struct spot_model_ent
     bench.request.tensor = suite->network_only ? suite->tensor : NULL;
     if (suite->steps && status == SPOT_OK)
         return measure_steps(suite, entry, &bench, error);
+    if (suite->outputs != NULL && status == SPOT_OK)
+        return spot_bench_outputs_write(&bench, suite->outputs, error);
     for (int i = 0; i < suite->batches.count; i++) {
         for (int k = 0; k < suite->threads.count && status == SPOT_OK; k++) {
             struct spot_bench_result result;
@@ -191,7 +195,9 @@ static enum spot_status bench_model(struct suite *suite, struct spot_options *op
     struct spot_made_weights made = {0};
     struct spot_model *model = NULL;
     struct spot_detector_options build = {.tensor_input = suite->network_only,
-                                          .raw_outputs = suite->network_only};
+                                          .raw_outputs = suite->network_only,
+                                          .ends_only = suite->outputs == NULL,
+                                          .variant = entry->variant};
     enum spot_status status = spot_detector_find(entry->detector, &detector, error);
     if (status != SPOT_OK)
         return status;
@@ -263,6 +269,9 @@ int spot_cmd_bench(int argc, char **argv) {
          "Decode this file anew for every picture, and count that time too."},
         {"--network", NULL, SPOT_RULE_BOOL, &suite.network_only,
          "Only the network: a prepared tensor in, raw outputs out."},
+        {"--outputs", "FILE", SPOT_RULE_PATH, &suite.outputs,
+         "With --network, in place of measuring: write the input and all raw outputs as "
+         "safetensors."},
         {"--steps", NULL, SPOT_RULE_BOOL, &suite.steps,
          "List what each step of the network takes, for one picture on one thread."},
         {"--json", NULL, SPOT_RULE_BOOL, &as_json, "Print JSON instead of lines."},
@@ -282,6 +291,10 @@ int spot_cmd_bench(int argc, char **argv) {
         result = spot_command_wrong_usage("bench",
                                           "--steps goes with neither --decode nor "
                                           "--network: it measures all of the network");
+    if (result == SPOT_COMMAND_GOES_ON && suite.outputs != NULL && !suite.network_only)
+        result = spot_command_wrong_usage("bench", "--outputs goes with --network");
+    if (result == SPOT_COMMAND_GOES_ON && suite.outputs != NULL && options.model_count > 1)
+        result = spot_command_wrong_usage("bench", "--outputs takes one --model");
     if (result == SPOT_COMMAND_GOES_ON) {
         suite.results = as_json ? json_array() : NULL;
         result = run(&suite, &options, decode, &error) == SPOT_OK ? SPOT_EXIT_DONE

@@ -9,7 +9,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench" / "peers"))
-from compare import MODELS  # noqa: E402
+from networks import NETWORKS  # noqa: E402
 
 # What stands beside a backend of spotter: provider, its options, the precision that it then computes in.
 PROVIDERS = {
@@ -25,7 +25,7 @@ WARM_UPS = 5
 
 def find_onnx(folder, model):
     """The model's ONNX file, or None."""
-    names = [model, MODELS[model][2]] if model in MODELS else [model]
+    names = [model, NETWORKS[model].onnx or model] if model in NETWORKS else [model]
     paths = [folder / f"{name}.onnx" for name in names] if folder else []
     return next((path for path in paths if path.exists()), None)
 

@@ -1,5 +1,6 @@
 """`spotter bench`: the form of its lines, and that it measures what happens."""
 
+import array
 import json
 import re
 
@@ -78,6 +79,7 @@ def test_bundled_weights_are_used_where_there_are_some(spotter):
         (["--threads", ""], "--threads"),
         (["--seconds", "0"], "--seconds"),
         (["--network", "--decode", "x.jpg"], "do not go together"),
+        (["--outputs", "x.safetensors"], "goes with --network"),
     ],
 )
 def test_wrong_usage_exits_with_2(spotter, words, message):
@@ -86,9 +88,35 @@ def test_wrong_usage_exits_with_2(spotter, words, message):
     assert message in result.stderr
 
 
+def read_safetensors(path):
+    """name -> shape and values"""
+    data = path.read_bytes()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(data[8:begin]).items():
+        first, last = (begin + offset for offset in entry["data_offsets"])
+        tensors[name] = entry["shape"], array.array("f", data[first:last])
+    return tensors
+
+
+def test_outputs_of_a_network_are_written_with_their_input(spotter, tmp_path):
+    words = ("bench", "--model", "light-head-rcnn-s", "--variant", "canvas=320x192", "--network", "--backend", "cpu")
+    result = spotter(*words, "--outputs", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""
+    tensors = read_safetensors(tmp_path / "out")
+    shape, values = tensors["input"]
+    assert shape == [1, 3, 192, 320] and len(values) == 3 * 192 * 320
+    assert -2 <= min(values) < -1.9 and 1.9 < max(values) <= 2
+    shape, values = tensors["thin"]
+    assert shape == [1, 490, 6, 10] and min(values) >= 0 and max(values) > 0.1
+    assert {"rpn.cls", "rpn.bbox", "proposals", "rcnn.cls", "rcnn.bbox"} < set(tensors)
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
+        (["--network", "--outputs", "no/such/folder"], "no/such/folder' cannot be written"),
         (["--model", "no-such-detector"], "no-such-detector"),
         (["--decode", "missing.jpg"], "missing.jpg: cannot be read"),
         (["--model", "nanodet-m-320=missing.safetensors"], "missing.safetensors"),

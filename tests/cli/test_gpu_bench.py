@@ -65,7 +65,7 @@ def test_every_figure_stands_beside_its_floor(tmp_path):
 def test_onnx_runtime_is_measured_by_the_providers_it_has(tmp_path):
     if not (ONNX / "nanodet-m-320.onnx").exists():
         pytest.skip(f"no ONNX files in {ONNX}")
-    python = pypi.python_with("onnxruntime", "numpy")
+    python = pypi.python_with("numpy", "onnx", "onnxruntime")
     words = ("--selftest", "none", "--onnx", ONNX, *PEAKS)
     result = measure(tmp_path, "--backend", "cpu", *words, python=python)
     assert result.returncode == 0, result.stdout + result.stderr

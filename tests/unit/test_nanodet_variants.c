@@ -51,7 +51,8 @@ static void every_variant_gives_maps_of_its_shape(void **state) {
     snprintf(name, sizeof name, "%s-%d", expected->stem, SIDE);
     struct test_model model;
     test_model_init(&model, name, 1);
-    test_model_build(&model, &(struct spot_detector_options){true, true, false, false, NULL});
+    test_model_build(&model,
+                     &(struct spot_detector_options){.tensor_input = true, .raw_outputs = true});
     assert_int_equal(model.graph->n_outputs, expected->levels);
 
     float settings[SPOT_SETTINGS] = {0};
