@@ -12,6 +12,7 @@
 #include "server/calibrate/pictures.h"
 #include "server/calibrate/ranges.h"
 #include "server/command.h"
+#include "server/digest.h"
 #include "server/eval/evaluate.h"
 #include "server/eval/protocol.h"
 #include "server/model_setup.h"
@@ -328,8 +329,6 @@ int spot_cmd_calibrate(int argc, char **argv) {
         return result;
     if (self.images == NULL)
         result = spot_command_wrong_usage("calibrate", "needs --images");
-    else if (options.model_count > 1 && options.config == NULL)
-        result = spot_command_wrong_usage("calibrate", "takes one --model");
     else
         result =
             run(&self, &options, &error) == SPOT_OK ? SPOT_EXIT_DONE : spot_command_failed(&error);

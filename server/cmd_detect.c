@@ -9,6 +9,7 @@
 #include "server/clock.h"
 #include "server/command.h"
 #include "server/device.h"
+#include "server/digest.h"
 #include "server/file.h"
 #include "server/model_setup.h"
 #include "server/progress.h"
@@ -189,9 +190,7 @@ static enum spot_image_format format_by_name(const char *path) {
 }
 
 /* What the flags leave open; SPOT_COMMAND_GOES_ON, or the exit status. */
-static int check_usage(struct detect *detect, const struct spot_options *options) {
-    if (options->model_count > 1 && options->config == NULL)
-        return spot_command_wrong_usage("detect", "takes one --model");
+static int check_usage(struct detect *detect) {
     if (detect->annotate == NULL)
         return SPOT_COMMAND_GOES_ON;
     if (detect->pictures->count > 1)
@@ -219,7 +218,7 @@ int spot_cmd_detect(int argc, char **argv) {
     if (result != SPOT_COMMAND_GOES_ON)
         return result;
     detect.pictures = &arguments;
-    result = check_usage(&detect, &options);
+    result = check_usage(&detect);
     if (result != SPOT_COMMAND_GOES_ON)
         goto out;
     detect.entry = &options.models[0];

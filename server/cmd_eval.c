@@ -174,8 +174,6 @@ int spot_cmd_eval(int argc, char **argv) {
         return result;
     if (eval.images == NULL || eval.annotations == NULL)
         result = spot_command_wrong_usage("eval", "needs --images and --annotations");
-    else if (options.model_count > 1 && options.config == NULL)
-        result = spot_command_wrong_usage("eval", "takes one --model");
     else
         result =
             run(&eval, &options, &error) == SPOT_OK ? SPOT_EXIT_DONE : spot_command_failed(&error);

@@ -21,6 +21,7 @@ struct spot_command {
     const char *usage;            /* what follows "spotter NAME" */
     const char *summary;          /* one sentence */
     enum spot_command_bit option; /* which options of the table are its flags; 0: none */
+    bool one_model;               /* takes --model once */
     int arguments_min, arguments_max;
     int (*run)(int argc, char **argv);
 };

@@ -11,8 +11,6 @@
 extern "C" {
 #endif
 
-enum { SPOT_DIGEST_MAX = 72 }; /* bytes of "sha256:" and 64 hex digits, with the end */
-
 /*
  * Completes the models of the options: when none was named, the bundled one becomes the only
  * model; a model without weights gets those that come with its detector. SPOT_NOT_FOUND, naming
@@ -38,10 +36,6 @@ enum spot_status spot_model_setup_load(struct spot_device *device,
 /* The model's defaults for a picture, changed by what the entry says. */
 void spot_model_setup_request(const struct spot_model_entry *entry, const struct spot_model *model,
                               struct spot_request *request);
-
-/* Writes "sha256:…", the digest of a file's bytes, to text. SPOT_IO when it cannot be read. */
-enum spot_status spot_file_digest(const char *path, char text[SPOT_DIGEST_MAX],
-                                  struct spot_error *error);
 
 #ifdef __cplusplus
 }

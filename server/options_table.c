@@ -102,8 +102,8 @@ const struct spot_option spot_option_table[] = {
      .argument = "NAME[=WEIGHTS]",
      .sources = SPOT_SOURCES_CALL,
      .commands = LOADS,
-     .help = "Detector to use, with its weights; may be repeated, replaces the models of the "
-             "config file.",
+     .help = "Detector to use, with its weights, instead of those of the config file; `serve` and "
+             "`bench` take several.",
      .set = spot_options_set_model},
     {.key = "models[].name",
      .rule = SPOT_RULE_NAME,

@@ -11,6 +11,7 @@
 #include "models/model.h"
 #include "server/atomics.h"
 #include "server/batcher.h"
+#include "server/digest.h"
 #include "server/metrics.h"
 #include "server/model_setup.h"
 #include "server/options.h"

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "models/json_text.h"
+#include "server/digest.h"
 #include "server/file.h"
 
 enum { VERSION = 1 };

@@ -13,7 +13,6 @@
 
 #include "core/arena.h"
 #include "core/calibration.h"
-#include "server/model_setup.h"
 #include "server/options.h"
 
 #ifdef __cplusplus

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "server/digest.h"
 #include "server/installed.h"
 #include "server/model_setup.h"
 
