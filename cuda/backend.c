@@ -144,27 +144,45 @@ static void cuda_lane_free(struct spot_lane *lane) {
     spot_cuda_lane_free(&self);
 }
 
-/* A failure of a running batch is the device's, whatever the runtime calls it, and stays. */
-static enum spot_status check(const struct spot_lane *lane, enum spot_status status,
-                              struct spot_error *error) {
-    if (status == SPOT_OK)
-        return SPOT_OK;
-    atomic_store(&device_of(lane->program->device)->dead, true);
-    if (error != NULL)
-        error->status = SPOT_DEVICE;
-    return SPOT_DEVICE;
+/* What a GPU of the device died of; SPOT_OK while all work. */
+static enum spot_status death_of(struct spot_cuda_device *device, struct spot_error *error) {
+    pthread_mutex_lock(&device->lock);
+    enum spot_status status = device->death.status;
+    if (status != SPOT_OK && error != NULL)
+        *error = device->death;
+    pthread_mutex_unlock(&device->lock);
+    return status;
+}
+
+/* A failure of a running batch is the device's, whatever the runtime calls it, and stays: what
+ * failed first is the reason that every later batch is given. */
+static enum spot_status die(struct spot_cuda_device *device, const struct spot_error *why,
+                            struct spot_error *error) {
+    pthread_mutex_lock(&device->lock);
+    if (device->death.status == SPOT_OK) {
+        device->death = *why;
+        device->death.status = SPOT_DEVICE;
+    }
+    pthread_mutex_unlock(&device->lock);
+    return death_of(device, error);
 }
 
 static enum spot_status cuda_submit(struct spot_lane *lane, const struct spot_binding *bindings,
                                     int count, struct spot_error *error) {
-    if (atomic_load(&device_of(lane->program->device)->dead))
-        return spot_fail(error, SPOT_DEVICE, "cuda: the device failed before");
-    return check(lane, spot_cuda_lane_submit((struct spot_cuda_lane *)lane, bindings, count, error),
-                 error);
+    struct spot_cuda_device *device = device_of(lane->program->device);
+    struct spot_error why;
+    enum spot_status status = death_of(device, error);
+    if (status != SPOT_OK)
+        return status;
+    status = spot_cuda_lane_submit((struct spot_cuda_lane *)lane, bindings, count, &why);
+    return status == SPOT_OK ? SPOT_OK : die(device, &why, error);
 }
 
 static enum spot_status cuda_wait(struct spot_lane *lane, struct spot_error *error) {
-    return check(lane, spot_cuda_lane_wait((struct spot_cuda_lane *)lane, error), error);
+    struct spot_error why;
+    if (spot_cuda_lane_wait((struct spot_cuda_lane *)lane, &why) == SPOT_OK)
+        return SPOT_OK;
+    return die(device_of(lane->program->device), &why, error);
 }
 
 static const struct spot_backend backend = {

@@ -197,7 +197,7 @@ enum spot_status spot_cuda_device_open(const struct spot_device_options *options
     if (self == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "cuda: out of memory");
     self->warn = options->warn;
-    atomic_init(&self->dead, false);
+    pthread_mutex_init(&self->lock, NULL);
     enum spot_status status = spot_cuda_settings_parse(options->settings, &self->settings, error);
     if (status == SPOT_OK)
         status = open_all(self, error);
@@ -210,9 +210,12 @@ enum spot_status spot_cuda_device_open(const struct spot_device_options *options
 void spot_cuda_device_close(struct spot_cuda_device **device) {
     struct spot_cuda_device *self = *device;
     *device = NULL;
-    for (int i = 0; self != NULL && i < self->n_gpus; i++) {
+    if (self == NULL)
+        return;
+    for (int i = 0; i < self->n_gpus; i++) {
         spot_cudnn_free(&self->gpus[i].cudnn);
         spot_plan_cache_close(&self->gpus[i].cache);
     }
+    pthread_mutex_destroy(&self->lock);
     free(self);
 }

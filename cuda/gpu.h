@@ -17,12 +17,7 @@
 #define SPOT_CUDA_GPU_H
 
 #include <limits.h>
-#ifdef __cplusplus
-#include <atomic>
-using std::atomic_bool;
-#else
-#include <stdatomic.h>
-#endif
+#include <pthread.h>
 
 #include "core/backend.h"
 #include "cuda/cudnn_conv.h"
@@ -57,7 +52,8 @@ struct spot_cuda_device {
     struct spot_cuda_gpu gpus[SPOT_CUDA_GPUS_MAX];
     int n_gpus;
     void (*warn)(const char *text); /* spot_device_options */
-    atomic_bool dead;               /* a GPU failed; nothing is submitted any more */
+    pthread_mutex_t lock;           /* guards death */
+    struct spot_error death; /* why nothing is submitted any more; SPOT_OK while all GPUs work */
 };
 
 /* Fills settings with the defaults, then with those of text (may be NULL). */

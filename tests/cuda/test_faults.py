@@ -90,10 +90,13 @@ def test_without_graphs_kernels_are_launched_one_by_one_and_a_warning_says_so():
 
 @pytest.mark.parametrize("gpus", [1, 2])
 def test_a_gpu_that_fails_at_work_loses_no_request_and_ends_the_server(tmp_path, gpus):
-    """Of two, the other one still works; what is under way there is answered."""
+    """
+    Of two, the other one still works; what is under way there is answered. No limit of time may end it before the
+    GPU's failure does: in emulation GPUs take turns, and a batch takes as long as the machine is busy.
+    """
     trigger = tmp_path / "fail"
-    flags = ["--backend-settings", SETTINGS, "--batch-max-size", 1, "--limits-queue-ms", 120000,
-             "--limits-batch-ms", 300000]
+    flags = ["--backend-settings", SETTINGS, "--batch-max-size", 1, "--limits-queue-ms", 600000,
+             "--limits-request-ms", 600000, "--limits-batch-ms", 600000]
     helper = http()
     server = helper.Server(tmp_path, *flags, backend="cuda", variables=variables(f"launch@{trigger}", gpus=gpus))
     picture = PICTURE.read_bytes()
@@ -108,9 +111,10 @@ def test_a_gpu_that_fails_at_work_loses_no_request_and_ends_the_server(tmp_path,
             assert answer.status in (200, 503), answer.body
             assert answer.status == 503 or answer.json["detections"] == first.json["detections"]
         assert any(answer.status == 503 for answer in answers)
-        assert server.process.wait(120) not in (0, None)
-        assert server.lines("device_failed")
-        assert f"device {gpus - 1} is lost" in server.log()
+        assert server.wait() != 0
+        [failed] = server.lines("device_failed")
+        assert "launch failure" in failed, failed
+        assert f"device {gpus - 1} is lost" in server.log(), server.log()
     finally:
         if server.process.poll() is None:
             server.process.kill()

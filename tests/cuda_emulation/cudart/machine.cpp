@@ -1,6 +1,8 @@
 /* Settings, faults, errors, problems and the end of the process; see machine.h, emulated.h. */
 #include "tests/cuda_emulation/cudart/machine.h"
 
+#include <atomic>
+#include <condition_variable>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +18,33 @@ static std::map<std::string, int> &asked = *new std::map<std::string, int>;
 static std::map<int, cudaError_t> &deaths = *new std::map<int, cudaError_t>; /* of devices */
 
 /* Never destroyed: threads of the process may still run when it exits. */
-static std::recursive_mutex &lock() {
-    static std::recursive_mutex &mutex = *new std::recursive_mutex;
-    return mutex;
+static struct Turns {
+    std::mutex mutex; /* guards given and called */
+    std::condition_variable next;
+    uint64_t given = 0, called = 0; /* numbers, as at a counter */
+    std::atomic<std::thread::id> holder{};
+    int depth = 0; /* how often the holder has it */
+} &turns = *new Turns;
+
+Machine::Machine() {
+    std::thread::id self = std::this_thread::get_id();
+    if (turns.holder.load() != self) {
+        std::unique_lock<std::mutex> lock(turns.mutex);
+        uint64_t number = turns.given++;
+        turns.next.wait(lock, [number] { return turns.called == number; });
+        turns.holder.store(self);
+    }
+    turns.depth++;
 }
 
-Machine::Machine() : guard(lock()) {}
+Machine::~Machine() {
+    if (--turns.depth > 0)
+        return;
+    turns.holder.store(std::thread::id());
+    std::lock_guard<std::mutex> lock(turns.mutex);
+    turns.called++;
+    turns.next.notify_all();
+}
 
 const char *setting(const char *name, const char *otherwise) {
     const char *value = getenv(name);

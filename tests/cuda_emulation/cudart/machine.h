@@ -21,10 +21,15 @@
 
 #define API extern "C" __attribute__((visibility("default")))
 
-/* Holds the machine's lock. */
+/*
+ * Holds the machine's lock, which is given in the order in which threads ask for it: one that runs
+ * batch after batch must not keep another from its GPU. A thread may take it again while it has it.
+ */
 struct Machine {
-    std::lock_guard<std::recursive_mutex> guard;
     Machine();
+    ~Machine();
+    Machine(const Machine &) = delete;
+    Machine &operator=(const Machine &) = delete;
 };
 
 /* ---- settings and faults (machine.cpp) ---- */
@@ -76,6 +81,7 @@ struct Toucher {
     uint32_t block, barriers;
     uint16_t thread; /* WHOLE: not a kernel's */
     uint8_t exchanges;
+    bool atomically = false;
 };
 
 enum { WHOLE = 0xffff };

@@ -1,16 +1,18 @@
 /*
  * Who touched which word of device memory last, to see races and reads of what nobody wrote.
  *
- * Every two bytes, a float16, of device memory have a cell with the last write, the last read and
- * whether they were ever written; no kernel writes single bytes. Two touches, one of them a write,
- * race unless something orders them: between two pieces of work, streams, events and the host's
- * waiting (Clock); within one kernel, being the same thread, a barrier of the block between them,
- * or an exchange of the warp between them.
+ * Every two bytes, a float16, of device memory have a cell with the last write, which says whether
+ * they were ever written, and the last read; no kernel writes single bytes. Two touches, one of
+ * them a write, race unless something orders them: between two pieces of work, streams, events and
+ * the host's waiting (Clock); within one kernel, being the same thread, a barrier of the block
+ * between them, or an exchange of the warp between them.
  */
 #include "tests/cuda_emulation/cudart/machine.h"
 
+#include <algorithm>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 enum {
@@ -22,9 +24,8 @@ static const uint32_t MANY_BLOCKS = UINT32_MAX;
 
 struct Cell {
     Toucher write, read; /* node 0: nobody */
-    bool written;        /* ever */
-    bool atomically;     /* the last write */
 };
+static_assert(sizeof(Cell) == 32, "cells are compared and copied as they lie");
 
 /* Cells of a piece of address space, made when it is first touched. */
 static const uint64_t PIECE = 1 << 16;
@@ -55,8 +56,16 @@ static Cell *cell_of(uint64_t address) {
 void shadow_forget(uint64_t address, size_t bytes) {
     if (!checks_all())
         return;
-    for (uint64_t at = address / WORD * WORD; at < address + bytes; at += WORD)
-        *cell_of(at) = Cell();
+    for (uint64_t at = address / WORD * WORD, end = address + bytes; at < end;) {
+        uint64_t begin = at / PIECE * PIECE, stop = std::min(end, begin + PIECE);
+        auto piece = pieces.find(at / PIECE);
+        if (piece != pieces.end() && stop - at == PIECE)
+            madvise(piece->second, PIECE / WORD * sizeof(Cell), MADV_DONTNEED); /* zeros again */
+        else if (piece != pieces.end())
+            std::fill(piece->second + (at - begin) / WORD,
+                      piece->second + (stop - begin + WORD - 1) / WORD, Cell());
+        at = stop;
+    }
 }
 
 /* Whether an earlier touch is certain to have come before this one, on any GPU. */
@@ -78,6 +87,7 @@ struct Access {
     enum ptx_access kind;
     const char *what;
     int line;
+    bool needs_written; /* reading what nobody wrote is a fault */
 };
 
 static void report(const Toucher &by, const Access &access, const char *fault,
@@ -109,8 +119,10 @@ static void remember_read(Toucher *read, const Toucher &by) {
 }
 
 static void touch_cell(Cell *cell, const Access &access, const Toucher &by) {
-    bool atomic = access.kind == ATOMIC;
-    if (cell->write.node != 0 && !(atomic && cell->atomically) && !ordered(cell->write, by))
+    if (cell->write.node == 0 && access.needs_written && access.kind != WRITE)
+        report(by, access, "reads device memory that nobody has written", nullptr);
+    if (cell->write.node != 0 && !(by.atomically && cell->write.atomically) &&
+        !ordered(cell->write, by))
         report(by, access,
                access.kind == READ ? "a race: reads what was written by "
                                    : "a race: writes what was written by ",
@@ -122,20 +134,35 @@ static void touch_cell(Cell *cell, const Access &access, const Toucher &by) {
     if (cell->read.node != 0 && !ordered(cell->read, by))
         report(by, access, "a race: writes what was read by ", &cell->read);
     cell->write = by;
-    cell->written = true;
-    cell->atomically = atomic;
+}
+
+/*
+ * Cells that lie together. What becomes of one follows from what it was, and neighbours have mostly
+ * been touched together before: then they are as the first one, and become what it became.
+ */
+static void touch_cells(Cell *cells, size_t count, const Access &access, Toucher by) {
+    by.atomically = access.kind == ATOMIC;
+    Cell before, after;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && memcmp(&cells[i], &before, sizeof before) == 0) {
+            cells[i] = after;
+            continue;
+        }
+        before = cells[i];
+        touch_cell(&cells[i], access, by);
+        after = cells[i];
+    }
 }
 
 void shadow_touch(uint64_t address, size_t bytes, enum ptx_access kind, const Toucher &by,
                   const char *what, int line) {
     if (!checks_all())
         return;
-    Access access = {kind, what, line};
-    for (uint64_t at = address / WORD * WORD; at < address + bytes; at += WORD) {
-        Cell *cell = cell_of(at);
-        if (kind != WRITE && !cell->written)
-            report(by, access, "reads device memory that nobody has written", nullptr);
-        touch_cell(cell, access, by);
+    Access access = {kind, what, line, true};
+    for (uint64_t at = address / WORD * WORD, end = address + bytes; at < end;) {
+        uint64_t stop = std::min(end, (at / PIECE + 1) * PIECE);
+        touch_cells(cell_of(at), (stop - at + WORD - 1) / WORD, access, by);
+        at = stop;
     }
 }
 
@@ -149,6 +176,6 @@ void shadow_touch_shared(uint64_t offset, size_t bytes, enum ptx_access kind, co
                          const char *what, int line) {
     if (!checks_all())
         return;
-    for (uint64_t at = offset / WORD * WORD; at < offset + bytes; at += WORD)
-        touch_cell(&shared_cells[at / WORD], {kind, what, line}, by);
+    size_t first = offset / WORD, end = (offset + bytes + WORD - 1) / WORD;
+    touch_cells(&shared_cells[first], end - first, {kind, what, line, false}, by);
 }

@@ -19,8 +19,6 @@ static std::vector<NodePtr> &pending = *new std::vector<NodePtr>;
 static const Node *current;
 static unsigned orders;
 static Clock &host = *new Clock; /* what the host has waited for */
-static uint32_t cached_id, cached_by;
-static bool cached_before;
 
 /* By id: what a node was, for as long as the process lives. */
 struct Past {
@@ -86,14 +84,19 @@ const char *node_name(uint32_t id) {
 }
 
 bool comes_before_running(uint32_t id) {
-    if (cached_id == id && cached_by == current->id)
-        return cached_before;
-    cached_id = id;
-    cached_by = current->id;
+    enum { REMEMBERED = 64 };
+    static struct {
+        uint32_t id, by;
+        bool before;
+    } remembered[REMEMBERED];
+    auto &answer = remembered[id % REMEMBERED];
+    if (answer.id == id && answer.by == current->id)
+        return answer.before;
     const Past &earlier = past[id];
-    cached_before =
-        earlier.order < current->clock.size() && current->clock[earlier.order] >= earlier.place;
-    return cached_before;
+    answer = {id, current->id,
+              earlier.order < current->clock.size() &&
+                  current->clock[earlier.order] >= earlier.place};
+    return answer.before;
 }
 
 /* ---- running ---- */

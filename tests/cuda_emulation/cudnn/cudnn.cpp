@@ -299,6 +299,10 @@ API cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescript
 }
 
 __attribute__((destructor)) static void report_leaks(void) {
-    if (handles != 0 && cudaPeekAtLastError() == cudaSuccess)
+    if (cudaPeekAtLastError() != cudaSuccess)
+        return;
+    if (handles != 0)
         emulated_cuda_problem("%d cuDNN handles were not destroyed", handles);
+    if (!descriptors.empty())
+        emulated_cuda_problem("%zu cuDNN descriptors were not destroyed", descriptors.size());
 }

@@ -38,3 +38,21 @@ BUGS = [
     ("cudnn.c", "ReLU is left out", "bool relu = s->attrs.activation.kind == SPOT_ACT_RELU;", "bool relu = false;"),
     ("cudnn.c", "a plan has no workspace", "(const void *)&memory->workspace", "(const void *)&(void *){NULL}"),
 ]
+
+# Mistakes with memory and arithmetic that change no result; a build with sanitizers is to notice them.
+MEMORY_BUGS = [
+    ("program.c", "there is room for half of the values", "calloc((size_t)graph->n_values + 1, sizeof *program->values)",
+     "calloc((size_t)graph->n_values / 2 + 1, sizeof *program->values)"),
+    ("program.c", "staged weights do not grow by what is added", "size_t capacity = 2 * end + SPOT_CUDA_ALIGNMENT;",
+     "size_t capacity = 2 * begin + SPOT_CUDA_ALIGNMENT;"),
+    ("program.c", "a program's values are freed twice", "free(self->values);", "free(self->values);\n    free(self->values);"),
+    ("program.c", "a program's steps are not freed", "    free(self->steps);\n", ""),
+    ("lane.c", "a lane is freed before what it holds", "    free(self->data);\n    free(self->states);\n    free(self);\n",
+     "    free(self);\n    free(self->data);\n    free(self->states);\n"),
+    ("lane.c", "there is room for a state of each size", "calloc((size_t)program->n_sizes * (size_t)program->n_steps + 1,",
+     "calloc((size_t)program->n_sizes,"),
+    ("cudnn.c", "a plan's descriptors are not destroyed", "        clear(&(*plan)->set);\n", "        ;\n"),
+    ("plan_cache.c", "the cache of plans is not freed", "json_decref((*cache)->root);", "(*cache)->plans = NULL;"),
+    ("pack.c", "zero is shifted as a subnormal number is", "if (exponent < 102)", "if (exponent < 102 && exponent > 0)"),
+    ("picture.c", "a row is taken to begin a pixel too late", "take_row(picture->pixels + ", "take_row(picture->pixels + 3 + "),
+]

@@ -1,7 +1,7 @@
 """The built program with the plug-in as it is delivered, on the emulated CUDA libraries.
 
 Variables: SPOTTER (the program), EMULATED (the folder of libcudart.so.13 and libcudnn.so.9), PLUGIN (another
-spotter-cuda.so than the one beside the program), SPOT_SHARED.
+spotter-cuda.so than the one beside the program), SPOT_SHARED, EMULATED_CUDA_CACHE (translated kernels).
 """
 import importlib.util
 import os
@@ -28,7 +28,8 @@ http_servers.until.__defaults__ = (300,)
 
 def variables(**settings):
     """An environment; settings are those of cudart/emulated.h: order="eager" is EMULATED_CUDA_ORDER."""
-    known = {key: value for key, value in os.environ.items() if not key.startswith(("EMULATED_CUDA_", "SPOTTER_"))}
+    known = {key: value for key, value in os.environ.items()
+             if key == "EMULATED_CUDA_CACHE" or not key.startswith(("EMULATED_CUDA_", "SPOTTER_"))}
     return {**known, "LD_LIBRARY_PATH": LIBRARIES, "SPOTTER_CUDA_PLUGIN": PLUGIN, "XDG_CACHE_HOME": LIBRARIES,
             **{f"EMULATED_CUDA_{key.upper()}": str(value) for key, value in settings.items()}}
 

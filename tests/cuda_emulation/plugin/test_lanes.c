@@ -311,12 +311,29 @@ static void a_running_batch_allocates_nothing(void **state) {
     assert_true(calls.host_allocations >= 3);
 }
 
+/* The last test: nothing works after it. */
+static void what_failed_first_is_the_reason_for_all_that_fails(void **state) {
+    (void)state;
+    struct spot_error first = {SPOT_OK, ""}, later = {SPOT_OK, ""};
+    const struct spot_backend *cuda = rig.device->backend;
+    setenv("EMULATED_CUDA_FAULT", "launch:1", 1);
+    assert_int_equal(cuda->submit(rig.lanes[0], rig.batches[0].bindings, BATCH, &first),
+                     SPOT_DEVICE);
+    assert_non_null(strstr(first.text, "unspecified launch failure"));
+    assert_int_equal(cuda->submit(rig.lanes[1], rig.batches[1].bindings, BATCH, &later),
+                     SPOT_DEVICE);
+    assert_int_equal(later.status, SPOT_DEVICE);
+    assert_string_equal(later.text, first.text);
+    assert_int_equal(cuda->submit(rig.lanes[1], rig.batches[1].bindings, BATCH, NULL), SPOT_DEVICE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_gpu_has_two_lanes_unless_told_otherwise),
         cmocka_unit_test(a_batch_runs_from_end_to_end_beside_another),
         cmocka_unit_test(lanes_take_turns),
         cmocka_unit_test(a_running_batch_allocates_nothing),
+        cmocka_unit_test(what_failed_first_is_the_reason_for_all_that_fails),
     };
     return cmocka_run_group_tests(tests, make_rig, free_rig);
 }
