@@ -3,7 +3,6 @@
 
 #include "core/candidates.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { CANDIDATES, SETTINGS };
@@ -24,9 +23,17 @@ static float area(const float *box, float extra) {
     return (box[2] - box[0] + extra) * (box[3] - box[1] + extra);
 }
 
+/* Not fminf and fmaxf: calls, where compilers must mind NaN. Coordinates are finite. */
+static inline float least(float a, float b) {
+    return a < b ? a : b;
+}
+static inline float most(float a, float b) {
+    return a > b ? a : b;
+}
+
 float spot_box_iou(const float *a, const float *b, float extra) {
-    float width = fminf(a[2], b[2]) - fmaxf(a[0], b[0]) + extra;
-    float height = fminf(a[3], b[3]) - fmaxf(a[1], b[1]) + extra;
+    float width = least(a[2], b[2]) - most(a[0], b[0]) + extra;
+    float height = least(a[3], b[3]) - most(a[1], b[1]) + extra;
     if (!(width > 0 && height > 0))
         return 0;
     float both = width * height;

@@ -69,13 +69,17 @@ static float interpolate(const float *plane, int width, struct tap y, struct tap
            y.weight_high * (x.weight_low * high[x.low] + x.weight_high * high[x.high]);
 }
 
-static float sample_bin(const struct spot_ps_roi_align *a, const float *plane,
-                        const struct axis *rows, const struct axis *columns, int ph, int pw) {
+/* Where the samples of one bin lie, which is the same in every channel. */
+struct bin {
+    struct tap rows[SPOT_ROI_ALIGN_SAMPLES_MAX], columns[SPOT_ROI_ALIGN_SAMPLES_MAX];
+};
+
+static float sample_bin(const struct spot_ps_roi_align *a, const struct bin *bin,
+                        const float *plane, int width) {
     float sum = 0, max = -INFINITY;
     for (int i = 0; i < a->samples; i++) {
-        struct tap y = make_tap(a, rows, ph, i);
         for (int j = 0; j < a->samples; j++) {
-            float value = interpolate(plane, columns->limit, y, make_tap(a, columns, pw, j));
+            float value = interpolate(plane, width, bin->rows[i], bin->columns[j]);
             sum += value;
             max = value > max || isnan(value) ? value : max;
         }
@@ -83,19 +87,31 @@ static float sample_bin(const struct spot_ps_roi_align *a, const float *plane,
     return a->mode == SPOT_ROI_ALIGN_ZERO_MAX ? max : sum / (float)(a->samples * a->samples);
 }
 
+/* The bin of every output channel: out [D,P,P] from its place on, data [C,H,W]. */
+static void align_bin(const struct spot_ps_roi_align *a, const struct bin *bin, int ph, int pw,
+                      const float *data, int height, int width, float *out) {
+    int bins = a->pooled_size, group = a->group_size;
+    size_t plane = (size_t)height * (size_t)width;
+    for (int c = 0; c < a->output_dim; c++) {
+        int channel = (c * group + ph * group / bins) * group + pw * group / bins;
+        out[(size_t)c * (size_t)bins * (size_t)bins] =
+            sample_bin(a, bin, data + (size_t)channel * plane, width);
+    }
+}
+
 /* out [D,P,P] of one region; data [C,H,W] of its picture. */
 static void align_region(const struct spot_ps_roi_align *a, const struct spot_roi *roi,
                          const float *data, int height, int width, float *out) {
-    int bins = a->pooled_size, group = a->group_size;
-    size_t plane = (size_t)height * (size_t)width;
     struct axis rows = make_axis(a, roi->y1, roi->y2, height);
     struct axis columns = make_axis(a, roi->x1, roi->x2, width);
-    for (int c = 0; c < a->output_dim; c++) {
-        for (int ph = 0; ph < bins; ph++) {
-            for (int pw = 0; pw < bins; pw++) {
-                int channel = (c * group + ph * group / bins) * group + pw * group / bins;
-                *out++ = sample_bin(a, data + (size_t)channel * plane, &rows, &columns, ph, pw);
-            }
+    struct bin bin;
+    for (int ph = 0; ph < a->pooled_size; ph++) {
+        for (int i = 0; i < a->samples; i++)
+            bin.rows[i] = make_tap(a, &rows, ph, i);
+        for (int pw = 0; pw < a->pooled_size; pw++) {
+            for (int j = 0; j < a->samples; j++)
+                bin.columns[j] = make_tap(a, &columns, pw, j);
+            align_bin(a, &bin, ph, pw, data, height, width, out++);
         }
     }
 }
