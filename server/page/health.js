@@ -44,8 +44,11 @@ export function watchServer(back) {
         queueCurve(now.queue);
         rateCurve(now.rate ?? 0);
         about.textContent = `spotter ${now.version}, backend ${now.backend}`;
-    }, () => {
-        setHealth("away", "no connection");
+    }, (problem) => {
+        if (problem.status === 404) // it is there, and keeps its counters to itself
+            setHealth("up", "connected");
+        else
+            setHealth("away", "no connection");
         queue.textContent = rate.textContent = "–";
     });
 }

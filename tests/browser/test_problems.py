@@ -129,6 +129,14 @@ def test_a_server_that_drains_then_is_gone_then_is_back(blank, start_server, hel
     assert blank.text("problem") == ""
 
 
+def test_a_server_without_metrics(blank, start_server, sample):
+    blank.open(start_server("--metrics=false").url)
+    assert blank.text("health") == "connected"
+    assert blank.text("queue") == blank.text("rate") == "–"
+    blank.choose(sample)
+    blank.wait(lambda: len(blank.objects()) == 4, "boxes")
+
+
 def server_drains(server):
     status, answer = server.post("detect", b"x")
     return status == 503 and answer["error"]["code"] == "not_ready"
