@@ -47,7 +47,7 @@ fuzz:
 	@tests/fuzz/run
 
 format:
-	@git ls-files '*.c' '*.h' '*.cu' '*.cuh' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' '*.inc' '*.cu' '*.cuh' | xargs clang-format -i
 
 clean:
 	@rm -rf build build-*
