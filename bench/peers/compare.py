@@ -102,22 +102,59 @@ def compare(files, batch, threads, arguments):
     return rows
 
 
+def read_accuracy(path):
+    """(detector, precision) -> figure and value on coco-val-240, as bench/accuracy wrote them."""
+    if not path.is_file():
+        return {}
+    found = {}
+    for one in json.loads(path.read_text()):
+        if one["pictures"] == "coco-val-240" and "--reduced-decoding" not in one["flags"]:
+            for precision, value in one["values"].items():  # AP stands before AP50
+                found.setdefault((one["detector"], precision), {"figure": one["figure"], "value": value})
+    return found
+
+
+def add_accuracy(rows, measured):
+    """
+    To spotter's rows what was measured. Another runtime that computes the same numbers in f32 finds the same;
+    what others make of the pictures in bf16 was not measured.
+    """
+    for row in rows:
+        same = row["precision"] == "f32" and row["noise"] is not None and row["noise"] <= NOISE_MOST["f32"]
+        if row["runtime"] == "spotter" or same:
+            row["accuracy"] = measured.get((NETWORKS[row["model"]].detector, row["precision"]))
+        else:
+            row["accuracy"] = None
+
+
 def print_table(rows):
-    """Ratios are to spotter in the same precision, batch and threads: 2.00 computes half as many."""
+    """
+    Ratios are to spotter in the same precision, batch and threads: 2.00 computes half as many. The last but one
+    column counts pictures for each one of ONNX Runtime in f32.
+    """
 
     def setting(row):
-        return row["model"], row["precision"], row["batch"], row["threads"]
+        return row["model"], row["batch"], row["threads"]
 
-    titles = f"{'batch':>6}{'threads':>8}{'ms':>8}{'least':>9}{'most':>9}{'images/s':>10}  ratio"
+    def rates(runtime, precision):
+        chosen = (row for row in rows if (row["runtime"], row["precision"]) == (runtime, precision))
+        return {setting(row): row["images_per_second"] for row in chosen}
+
+    def times(a, b):
+        return f"{a / b:7.2f}" if a and b else "      -"
+
+    titles = f"{'batch':>6}{'threads':>8}{'ms':>8}{'least':>9}{'most':>9}{'images/s':>10}  ratio  of ORT  accuracy"
     print(f"{'model':<25}{'runtime':<23}{'precision':<9}{titles}")
-    own = {setting(row): row["images_per_second"] for row in rows if row["runtime"] == "spotter"}
+    own = {precision: rates("spotter", precision) for precision in ("f32", "bf16")}
+    onnxruntime = rates("ONNX Runtime", "f32")
     for row in rows:
-        base = own.get(setting(row))
-        ratio = f"{base / row['images_per_second']:7.2f}" if base else "      -"
+        rate, accuracy = row["images_per_second"], row["accuracy"]
+        ratios = times(own[row["precision"]].get(setting(row)), rate) + " " + times(rate, onnxruntime.get(setting(row)))
         name = f"{row['runtime']} {row['version']}"
         print(
             f"{row['model']:<25}{name:<23}{row['precision']:<9}{row['batch']:>6}{row['threads']:>8}{row['ms']:>8.2f}"
-            f"{row['ms_least']:>9.2f}{row['ms_most']:>9.2f}{row['images_per_second']:>10.1f}{ratio}"
+            f"{row['ms_least']:>9.2f}{row['ms_most']:>9.2f}{rate:>10.1f}{ratios}  "
+            + (f"{accuracy['figure']} {accuracy['value']:.4f}" if accuracy else "-")
         )
 
 
@@ -142,6 +179,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each turn")
     parser.add_argument("--cpu", type=int, help="the one that a single thread computes on (the last)")
+    results = ROOT / "build" / "bench" / "accuracy.json"
+    parser.add_argument("--accuracy", default=results, type=pathlib.Path, help="what bench/accuracy found, to stand beside")
     parser.add_argument("--out", type=pathlib.Path, help="write all figures here, as JSON")
     arguments = parser.parse_args()
     needed = any(NETWORKS[name].weights for name in arguments.models)
@@ -156,6 +195,7 @@ def main():
         for threads, batch in itertools.product(arguments.threads, arguments.batch):
             os.sched_setaffinity(0, {cpu} if threads == 1 else cpus)
             rows += compare(files, batch, threads, arguments)
+    add_accuracy(rows, read_accuracy(arguments.accuracy))
     print_table(rows)
     print(f"{cpu_name()}, load {load:.1f} before")
     if arguments.out:

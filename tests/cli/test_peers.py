@@ -33,13 +33,16 @@ def test_every_row_names_its_precision(tmp_path):
     out = tmp_path / "bench" / "peers.json"
     words = ("--shared", SHARED, "--models", "nanodet-m-320", "--only", "spotter")
     words += ("--batch", 1, 2, "--threads", 1)
-    result = compare(*words, "--rounds", 2, "--seconds", 0.05, "--out", out)
+    accuracy = tmp_path / "accuracy.json"
+    measured = {"detector": "nanodet-m-320", "pictures": "coco-val-240", "flags": [], "values": {"f32": 0.25}}
+    accuracy.write_text(json.dumps([{**measured, "figure": "AP"}, {**measured, "figure": "AP50"}]))
+    result = compare(*words, "--rounds", 2, "--seconds", 0.05, "--out", out, "--accuracy", accuracy)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     titles = ["model", "runtime", "precision", "batch", "threads", "ms", "least", "most", "images/s", "ratio"]
-    assert lines[0].split() == titles
+    assert lines[0].split() == [*titles, "of", "ORT", "accuracy"]
     assert lines[1].split()[:2] == ["nanodet-m-320", "spotter"]
-    assert lines[1].split()[3] == "f32" and lines[1].split()[-1] == "1.00"
+    assert lines[1].split()[3] == "f32" and lines[1].split()[-4:] == ["1.00", "-", "AP", "0.2500"]
     rows = json.loads(out.read_text())["rows"]
     assert rows[0]["precision"] == "f32"
     assert len(rows[0]["turns"]) == 2
