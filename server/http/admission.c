@@ -134,6 +134,20 @@ bool spot_admission_request(struct spot_exchange *exchange) {
     return true;
 }
 
+/* Would there be no room even if nobody else asked? Then a reply says so: not to come again. */
+static bool too_large(struct spot_exchange *exchange) {
+    size_t most = exchange->settings->options.limits.bytes_in_flight;
+    size_t bytes = exchange->bytes_held + spot_tasks_bytes(exchange);
+    if (bytes <= most)
+        return false;
+    spot_metrics_rejected(spot_service_metrics(spot_http_service(exchange->http)),
+                          SPOT_REJECTED_TOO_LARGE);
+    spot_reply_problem(
+        exchange, SPOT_PROBLEM_IMAGE_TOO_LARGE, json_pack("{s:I}", "allowed", (json_int_t)most),
+        "the body and its pictures, decoded, need %zu bytes; %zu are allowed", bytes, most);
+    return true;
+}
+
 /* Is there room and time for `count` pictures? Keeps places for them, or makes a reply. */
 static bool admit(struct spot_exchange *exchange, int count) {
     const struct spot_options *options = &exchange->settings->options;
@@ -152,6 +166,8 @@ static bool admit(struct spot_exchange *exchange, int count) {
                "the queue is full: too many pictures wait to be decoded");
         return false;
     }
+    if (too_large(exchange))
+        return false;
     if (!spot_exchange_reserve(exchange, spot_tasks_bytes(exchange))) {
         refuse(exchange, SPOT_REJECTED_MEMORY, SPOT_PROBLEM_OUT_OF_MEMORY, wait_us,
                "too many bytes of pictures are in flight");

@@ -137,7 +137,7 @@ BAD_FILES = [
     ("\ufeff{}", "begins with a byte order mark; save it as UTF-8 without one"),
     (" " * (1 << 20) + "{}", "is larger than 1048576 bytes"),
     ('{"limits": {"body_bytes": 1073741824}}',
-     "limits.bytes_in_flight: found 268435456, expected at least limits.body_bytes, which is 1073741824"),
+     "limits.bytes_in_flight: found 335544320, expected at least limits.body_bytes, which is 1073741824"),
     ('{"models": [{"detector": "nanodet-m-320", "weights": "no.safetensors"}]}',
      "models[0].weights: no.safetensors: No such file or directory"),
     ('{"models": [{"detector": "nanodet-m-320", "labels": "/no/labels.txt"}]}',

@@ -100,6 +100,15 @@ def test_503_more_bytes_in_flight_than_allowed(serve):
     assert server.post(png(250, 250)).status == 200  # all was given back
 
 
+def test_413_pictures_for_which_there_is_never_room(serve):
+    server = serve("--backend", "null", "--limits-bytes-in-flight", "1M", "--limits-body-bytes", "64K")
+    reply = server.post(png(500, 500))  # 1.5 MB while it is decoded
+    assert (reply.status, reply.code) == (413, "image_too_large")
+    assert "1048576 are allowed" in reply.json["error"]["message"]
+    assert "Retry-After" not in reply.headers  # it would be in vain
+    assert server.post(png(250, 250)).status == 200
+
+
 def test_requests_of_several_pictures_are_admitted_whole_or_not(serve):
     import base64
     import json

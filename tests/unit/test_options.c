@@ -70,6 +70,15 @@ static void defaults_are_those_that_the_contract_names(void **state) {
     spot_options_free(&options);
 }
 
+/* 6 bytes a pixel while a picture is decoded: server/http/task.c. */
+static void the_largest_picture_that_is_allowed_has_room(void **state) {
+    (void)state;
+    struct spot_options options;
+    spot_options_init(&options);
+    size_t picture = 6 * (size_t)options.limits.pixels;
+    assert_true(options.limits.bytes_in_flight >= picture + options.limits.body_bytes);
+}
+
 static void a_config_file_sets_what_it_names(void **state) {
     (void)state;
     struct spot_options options;
@@ -282,6 +291,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_entry_of_the_table_is_complete),
         cmocka_unit_test(defaults_are_those_that_the_contract_names),
+        cmocka_unit_test(the_largest_picture_that_is_allowed_has_room),
         cmocka_unit_test(a_config_file_sets_what_it_names),
         cmocka_unit_test(bad_config_files_are_refused_with_the_key_and_what_is_allowed),
         cmocka_unit_test(brackets_in_strings_are_not_nesting),
