@@ -15,17 +15,20 @@
 #include "server/digest.h"
 #include "server/eval/evaluate.h"
 #include "server/eval/protocol.h"
+#include "server/file.h"
 #include "server/model_setup.h"
 #include "server/progress.h"
 #include "server/runner.h"
 
 struct calibrate {
-    const char *images, *annotations, *out;
-    int pictures; /* most, for ranges */
+    const char *images, *annotations;
+    const char *out; /* where the calibration goes; NULL: beside the weights */
+    int pictures;    /* most, for ranges */
     const struct spot_model_entry *entry;
     struct spot_device *device; /* the CPU */
     int threads;
     struct spot_pictures list, few; /* all, and those for ranges */
+    struct spot_coco coco;          /* of annotations */
     struct spot_ranges *ranges;
     char digest[SPOT_DIGEST_MAX];      /* of the weights */
     struct spot_calibration_file file; /* what is found out; borrows its texts */
@@ -197,10 +200,9 @@ static enum spot_status compare(struct calibrate *self, struct spot_model *f32,
 /* With annotations: average precision of both. */
 
 static enum spot_status evaluate(struct calibrate *self, struct spot_model *model,
-                                 const struct spot_coco *coco, struct spot_eval_figures *mean,
-                                 struct spot_error *error) {
+                                 struct spot_eval_figures *mean, struct spot_error *error) {
     struct spot_evaluation evaluation = {.model = model,
-                                         .coco = coco,
+                                         .coco = &self->coco,
                                          .folder = self->images,
                                          .threads = self->threads,
                                          .progress = show_progress,
@@ -220,17 +222,12 @@ static enum spot_status evaluate(struct calibrate *self, struct spot_model *mode
 
 static enum spot_status evaluate_both(struct calibrate *self, struct spot_model *f32,
                                       struct spot_model *int8, struct spot_error *error) {
-    struct spot_coco coco;
     struct spot_eval_figures before = {0}, after = {0};
-    enum spot_status status = spot_coco_read(self->annotations, &coco, error);
-    if (status != SPOT_OK)
-        return status;
     self->doing = "f32: pictures";
-    status = evaluate(self, f32, &coco, &before, error);
+    enum spot_status status = evaluate(self, f32, &before, error);
     self->doing = "int8: pictures";
     if (status == SPOT_OK)
-        status = evaluate(self, int8, &coco, &after, error);
-    spot_coco_free(&coco);
+        status = evaluate(self, int8, &after, error);
     static const enum spot_eval_figure shown[] = {SPOT_EVAL_AP, SPOT_EVAL_AP50, SPOT_EVAL_AP75,
                                                   SPOT_EVAL_VOC11};
     for (size_t i = 0; status == SPOT_OK && i < sizeof shown / sizeof *shown; i++) {
@@ -259,19 +256,33 @@ static enum spot_status measure(struct calibrate *self, struct spot_error *error
 }
 
 static enum spot_status write_file(struct calibrate *self, struct spot_error *error) {
-    char beside[PATH_MAX];
-    const char *path = self->out != NULL ? self->out : beside;
-    enum spot_status status =
-        self->out != NULL
-            ? SPOT_OK
-            : spot_calibration_file_path(self->entry->weights, beside, sizeof beside, error);
     self->file.detector = self->entry->detector;
     self->file.weights = self->digest;
-    if (status == SPOT_OK)
-        status = spot_calibration_file_write(path, &self->file, error);
+    enum spot_status status = spot_calibration_file_write(self->out, &self->file, error);
     if (status == SPOT_OK)
         printf("ranges of %zu maps from %d pictures written to %s\n", self->file.ranges.count,
-               self->file.pictures, path);
+               self->file.pictures, self->out);
+    return status;
+}
+
+/* What is read and written besides the model: faults in it are told before minutes of work. */
+static enum spot_status open_files(struct calibrate *self, char beside[PATH_MAX],
+                                   struct spot_error *error) {
+    enum spot_status status = SPOT_OK;
+    if (self->out == NULL) {
+        status = spot_calibration_file_path(self->entry->weights, beside, PATH_MAX, error);
+        self->out = beside;
+    }
+    if (status == SPOT_OK)
+        status = spot_file_can_write(self->out, error);
+    if (status == SPOT_OK)
+        status = spot_pictures_list(self->images, &self->list, error);
+    if (status == SPOT_OK)
+        status = spot_pictures_list(self->images, &self->few, error);
+    if (status == SPOT_OK && self->annotations != NULL)
+        status = spot_coco_read(self->annotations, &self->coco, error);
+    if (status == SPOT_OK) /* before they are read, so that it is never of later ones */
+        status = spot_file_digest(self->entry->weights, self->digest, error);
     return status;
 }
 
@@ -279,14 +290,11 @@ static enum spot_status run(struct calibrate *self, struct spot_options *options
                             struct spot_error *error) {
     struct spot_device_options settings = {.settings = options->backend_settings};
     struct spot_device_info info;
+    char beside[PATH_MAX];
     enum spot_status status = spot_model_setup_complete(options, error);
     self->entry = &options->models[0];
     if (status == SPOT_OK)
-        status = spot_pictures_list(self->images, &self->list, error);
-    if (status == SPOT_OK)
-        status = spot_pictures_list(self->images, &self->few, error);
-    if (status == SPOT_OK) /* before they are read, so that it is never of later ones */
-        status = spot_file_digest(self->entry->weights, self->digest, error);
+        status = open_files(self, beside, error);
     if (status == SPOT_OK)
         status = spot_device_open("cpu", &settings, &self->device, error);
     if (status != SPOT_OK)
@@ -303,6 +311,7 @@ out:
     spot_ranges_free(&self->ranges);
     spot_pictures_free(&self->list);
     spot_pictures_free(&self->few);
+    spot_coco_free(&self->coco);
     spot_device_close(&self->device);
     return status;
 }

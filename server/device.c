@@ -43,13 +43,25 @@ static enum spot_status open_named(const char *name, const struct spot_options *
     return SPOT_OK;
 }
 
+/* Whether a model is to compute in int8. Before models are named, the first entry holds the flags.
+ */
+static bool wants_int8(const struct spot_options *options) {
+    size_t count = options->model_count > 0 ? options->model_count : 1;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(options->models[i].precision, "int8") == 0)
+            return true;
+    return false;
+}
+
 enum spot_status spot_device_choose(const struct spot_options *options,
                                     struct spot_chosen_device *chosen, struct spot_error *error) {
     struct spot_error why;
     memset(chosen, 0, sizeof *chosen);
     if (strcmp(options->backend, "auto") != 0)
         return open_named(options->backend, options, chosen, error);
-    if (open_named("cuda", options, chosen, &why) == SPOT_OK)
+    if (wants_int8(options))
+        spot_fail(&why, SPOT_UNSUPPORTED, "int8 is computed on the CPU only");
+    else if (open_named("cuda", options, chosen, &why) == SPOT_OK)
         return SPOT_OK;
     snprintf(chosen->passed_over, sizeof chosen->passed_over, "%s", why.text);
     return open_named("cpu", options, chosen, error);

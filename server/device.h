@@ -1,8 +1,9 @@
 /*
  * The device that the options ask for, for every command that computes.
  *
- * "auto" takes a GPU when its plug-in is there and works, else the CPU. What was passed over, and
- * why, is one sentence for the log.
+ * "auto" takes a GPU when its plug-in is there and works, else the CPU; the CPU too when a model is
+ * to compute in int8, which no other backend does. What was passed over, and why, is one sentence
+ * for the log.
  */
 #ifndef SPOT_SERVER_DEVICE_H
 #define SPOT_SERVER_DEVICE_H

@@ -21,9 +21,16 @@ enum { SPOT_FILE_BYTES_MAX = 1 << 30 };
 enum spot_status spot_file_read(const char *path, uint8_t **bytes, size_t *size,
                                 struct spot_error *error);
 
-/* Writes a file, replacing what is there. SPOT_IO, with nothing half-written left, otherwise. */
+/*
+ * Writes a file, replacing what is there: at once, so that a reader or a power cut finds the old
+ * bytes or the new ones. What is no regular file (/dev/stdout) is written to. SPOT_IO, with nothing
+ * half-written left, otherwise.
+ */
 enum spot_status spot_file_write(const char *path, const void *bytes, size_t size,
                                  struct spot_error *error);
+
+/* Whether that would work now, to be known before long work: SPOT_IO with the reason. */
+enum spot_status spot_file_can_write(const char *path, struct spot_error *error);
 
 #ifdef __cplusplus
 }

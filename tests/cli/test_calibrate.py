@@ -197,6 +197,16 @@ def test_a_picture_that_cannot_be_decoded_is_named(spotter, tmp_path):
     assert not (tmp_path / "out.json").exists()
 
 
+def test_what_cannot_be_written_or_read_is_told_before_anything_is_measured(spotter, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    result = spotter("calibrate", "--images", tmp_path, "--out", tmp_path / "no" / "out.json")
+    assert result.returncode == 1 and "no/out.json' cannot be written" in result.stderr
+    words = ("--images", tmp_path, "--out", tmp_path / "out.json", "--annotations", tmp_path / "none.json")
+    result = spotter("calibrate", *words)
+    assert result.returncode == 1 and "none.json" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.jpg"]
+
+
 @pytest.mark.parametrize("words", [[], ["--images"], ["x"], ["--pictures", "-1", "--images", "x"]])
 def test_wrong_usage_exits_with_2(spotter, words):
     result = spotter("calibrate", *words)

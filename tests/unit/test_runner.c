@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,6 +166,56 @@ static void files_that_are_none_are_refused(void **state) {
     assert_int_equal(access("/dev/full", F_OK), 0);
 }
 
+static void a_file_is_replaced_with_its_mode_where_a_link_leads(void **state) {
+    (void)state;
+    static const char path[] = "test_runner.tmp", link[] = "test_runner.link";
+    struct spot_error error;
+    struct stat about;
+    uint8_t *read;
+    size_t size;
+    remove(link);
+    assert_int_equal(spot_file_write(path, "old", 3, &error), SPOT_OK);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(symlink(path, link), 0);
+    FILE *reader = fopen(path, "rb");
+    assert_non_null(reader);
+    assert_int_equal(spot_file_write(link, "newer", 5, &error), SPOT_OK);
+    assert_int_equal(lstat(link, &about), 0);
+    assert_true(S_ISLNK(about.st_mode));
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_mode & 07777, 0600);
+    char before[8] = "";
+    assert_int_equal(fread(before, 1, sizeof before, reader), 3); /* a reader keeps the old file */
+    assert_memory_equal(before, "old", 3);
+    fclose(reader);
+    assert_int_equal(spot_file_read(path, &read, &size, &error), SPOT_OK);
+    assert_string_equal((char *)read, "newer");
+    free(read);
+    remove(link);
+    remove(path);
+}
+
+static void whether_a_file_can_be_written_is_told_without_writing_it(void **state) {
+    (void)state;
+    static const char path[] = "test_runner.tmp";
+    struct spot_error error;
+    assert_int_equal(spot_file_can_write(path, &error), SPOT_OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(spot_file_write(path, "x", 1, &error), SPOT_OK);
+    assert_int_equal(spot_file_can_write(path, &error), SPOT_OK);
+    uint8_t *read;
+    size_t size;
+    assert_int_equal(spot_file_read(path, &read, &size, &error), SPOT_OK);
+    assert_string_equal((char *)read, "x");
+    free(read);
+    remove(path);
+    assert_int_equal(spot_file_can_write("/dev/null", &error), SPOT_OK);
+    assert_int_equal(spot_file_can_write("/", &error), SPOT_IO);
+    assert_int_equal(spot_file_can_write("/no/such/folder/x", &error), SPOT_IO);
+    assert_string_equal(error.text,
+                        "'/no/such/folder/x' cannot be written: No such file or directory");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_item_is_worked_on_once_and_finished_in_order),
@@ -174,6 +225,8 @@ int main(void) {
         cmocka_unit_test(a_picture_that_is_missing_says_why),
         cmocka_unit_test(a_file_is_read_as_it_was_written),
         cmocka_unit_test(files_that_are_none_are_refused),
+        cmocka_unit_test(a_file_is_replaced_with_its_mode_where_a_link_leads),
+        cmocka_unit_test(whether_a_file_can_be_written_is_told_without_writing_it),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }
