@@ -12,3 +12,5 @@
 #include "cpu/simd/resize.inc"
 #include "cpu/simd/stem.inc"
 #include "cpu/simd/stem_amx.inc"
+
+#include "cpu/simd/conv_rows_amx.inc" /* after a stem */

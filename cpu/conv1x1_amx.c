@@ -3,24 +3,17 @@
  *
  * A unit of work is 32 pixels by 32 outs, four tiles of sums; each 32 ins take two tiles of pixels,
  * two of weights and four products, 64 cycles for 4 KiB read, most of it from the first cache.
- * Tiles can only be stored as they are, so sums go through a buffer from which vectors add the
- * bias, activate, narrow and write them. The vectors work on one unit while the tiles compute the
- * next: there are two buffers.
+ * What follows them is in cpu/simd/unit_amx.h.
  */
 #include "core/ops/add.h"
 #include "core/ops/conv2d.h"
 #include "core/ops/shuffle_join.h"
-#include "cpu/amx_tiles.h"
 #include "cpu/conv1x1.h"
 
 #define SIMD_BF16 1
-#include "cpu/simd/simd.h"
+#include "cpu/simd/unit_amx.h"
 
-enum {
-    UNIT = 32,              /* pixels and outs */
-    HALF = UNIT * UNIT / 2, /* sums of the first 16 pixels */
-    JOIN_SLACK = 32,        /* elements after the rows to be joined, which joining may read */
-};
+enum { JOIN_SLACK = 32 }; /* elements after the rows to be joined, which joining may read */
 
 static bool match(const struct spot_cpu_program *program, const struct spot_node *node,
                   struct spot_cpu_step *step) {
@@ -88,16 +81,6 @@ static inline void multiply(const struct spot_cpu_conv1x1 *self, const uint16_t 
     }
 }
 
-/* The tiles to a buffer [32 pixels][32 outs]. */
-static inline void store_sums(float *sums, int pixels) {
-    _tile_stored(0, sums, UNIT * sizeof(float));
-    _tile_stored(1, sums + 16, UNIT * sizeof(float));
-    if (pixels > AMX_ROWS) {
-        _tile_stored(2, sums + HALF, UNIT * sizeof(float));
-        _tile_stored(3, sums + HALF + 16, UNIT * sizeof(float));
-    }
-}
-
 /* A unit whose sums wait in a buffer. */
 struct unit {
     const float *sums;
@@ -112,45 +95,10 @@ struct target {
     uint16_t *rows;             /* bf16 results */
     float *rows_f32;            /* or float32 */
     uint16_t *out, *second_out; /* joined maps */
-    struct simd_activation activation;
+    struct unit_finish finish;
 };
 
-SIMD_INLINE vf activate(vf x, const struct simd_activation *activation, int channels) {
-    x = vf_slope(x, vf_set(activation->slope));
-    return activation->rest ? vf_first(vf_activate(x, activation->activation), channels) : x;
-}
-
-SIMD_INLINE vf widen(const uint16_t *from) {
-    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
-}
-
-/* bf16 results of a unit, at to[pixel][pitch]. */
-SIMD_INLINE void finish_bf16(const struct spot_cpu_conv1x1 *self, const struct target *target,
-                             const struct unit *unit, uint16_t *to, const bool adds,
-                             const bool rest) {
-    struct simd_activation activation = target->activation;
-    activation.rest = rest;
-    const uint16_t *added = NULL;
-    if (adds)
-        added = target->other_bf16 + unit->pixel * self->other_pitch + unit->first_out;
-    vf bias_low = vf_load(self->packed_bias + unit->first_out);
-    vf bias_high = vf_load(self->packed_bias + unit->first_out + 16);
-    for (int r = 0; r < unit->pixels; r++, to += self->row_pitch) {
-        vf low = vf_add(bias_low, vf_load(unit->sums + r * UNIT));
-        vf high = vf_add(bias_high, vf_load(unit->sums + r * UNIT + 16));
-        if (adds) {
-            low = vf_add(low, widen(added));
-            high = vf_add(high, widen(added + 16));
-            added += self->other_pitch;
-        }
-        low = activate(low, &activation, self->outs - unit->first_out);
-        high = activate(high, &activation, self->outs - unit->first_out - 16);
-        _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-    }
-}
-
-/* The same in float32, whose pitch may end with the first 16 of the unit's outs. */
+/* A unit's results in float32, whose pitch may end with the first 16 of the unit's outs. */
 static void finish_f32(const struct spot_cpu_conv1x1 *self, const struct target *target,
                        const struct unit *unit) {
     int outs = (int)self->row_pitch - unit->first_out > 16 ? UNIT : 16;
@@ -163,7 +111,8 @@ static void finish_f32(const struct spot_cpu_conv1x1 *self, const struct target 
             if (target->other_f32 != NULL)
                 x = vf_add(x, vf_load(target->other_f32 + pixel * self->other_pitch +
                                       unit->first_out + c));
-            vf_store(to + c, activate(x, &target->activation, self->outs - unit->first_out - c));
+            vf_store(to + c, unit_activate(x, &target->finish.activation,
+                                           self->outs - unit->first_out - c));
         }
     }
 }
@@ -207,26 +156,20 @@ static void join(const struct spot_cpu_conv1x1 *self, const struct target *targe
 
 static void finish(const struct spot_cpu_conv1x1 *self, const struct target *target,
                    const struct unit *unit) {
-    bool rest = target->activation.rest;
     if (self->out_f32) {
         finish_f32(self, target, unit);
-    } else if (self->other == SPOT_CPU_OTHER_ADDED) {
-        uint16_t *to = target->rows + unit->pixel * self->row_pitch + unit->first_out;
-        if (rest)
-            finish_bf16(self, target, unit, to, true, true);
-        else
-            finish_bf16(self, target, unit, to, true, false);
-    } else {
-        bool joins = self->other != SPOT_CPU_OTHER_NONE;
-        size_t row = joins ? 0 : unit->pixel;
-        uint16_t *to = target->rows + row * self->row_pitch + unit->first_out;
-        if (rest)
-            finish_bf16(self, target, unit, to, false, true);
-        else
-            finish_bf16(self, target, unit, to, false, false);
-        if (joins && unit->first_out + UNIT >= (int)self->row_pitch)
-            join(self, target, unit->pixel, unit->pixels);
+        return;
     }
+    bool joins = self->other >= SPOT_CPU_OTHER_FIRST;
+    size_t row = joins ? 0 : unit->pixel;
+    struct unit_rows rows = {.to = target->rows + row * self->row_pitch + unit->first_out,
+                             .pitch = self->row_pitch,
+                             .added_pitch = self->other_pitch};
+    if (self->other == SPOT_CPU_OTHER_ADDED)
+        rows.added = target->other_bf16 + unit->pixel * self->other_pitch + unit->first_out;
+    unit_finish(&target->finish, unit->sums, unit->pixels, unit->first_out, rows);
+    if (joins && unit->first_out + UNIT >= (int)self->row_pitch)
+        join(self, target, unit->pixel, unit->pixels);
 }
 
 static void run(const struct spot_cpu_step *step, const struct spot_cpu_run *run) {
@@ -243,7 +186,7 @@ static void run(const struct spot_cpu_step *step, const struct spot_cpu_run *run
         .rows_f32 = out,
         .out = out,
         .second_out = self->halves ? spot_cpu_out(step, run, 1) : NULL,
-        .activation = simd_split(self->activation),
+        .finish = {self->packed_bias, self->outs, simd_split(self->activation)},
     };
     float sums[2][UNIT * UNIT] __attribute__((aligned(64)));
     struct unit waiting = {0};
@@ -255,8 +198,7 @@ static void run(const struct spot_cpu_step *step, const struct spot_cpu_run *run
             multiply(self, in + pixel * self->in_pitch, o, pixels);
             if (waiting.sums != NULL)
                 finish(self, &target, &waiting);
-            store_sums(sums[buffer], pixels);
-            AMX_BARRIER();
+            unit_store_sums(sums[buffer], pixels);
             waiting = (struct unit){sums[buffer], pixel, o, pixels};
             buffer = 1 - buffer;
         }

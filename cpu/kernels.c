@@ -47,6 +47,8 @@
     X(resize_add_bf16_amx)                                                                         \
     X(conv1x1_add_amx)                                                                             \
     X(conv1x1_amx)                                                                                 \
+    X(conv_rows_pool_bf16_amx)                                                                     \
+    X(conv_rows_bf16_amx)                                                                          \
     MAP_KERNELS(X, _bf16_amx)                                                                      \
     F32_KERNELS(X, _f32_avx512)                                                                    \
     F32_KERNELS(X, _f32_avx2)

@@ -267,6 +267,72 @@ static void stems_with_their_pool_agree(void **state) {
         }
 }
 
+struct chain_case {
+    int ins, middle, outs, first_kernel, kernel_h, kernel_w, height, width;
+    enum spot_activation_kind first, last;
+    int pool; /* 0: none, 1: rounded down, 2: rounded up */
+};
+
+/*
+ * Two convolutions, and a pool after them, which can be computed together; with `picture` the first
+ * is that of the network.
+ */
+static void check_chain(const struct chain_case *c, bool picture) {
+    struct rig_random random = {19};
+    struct spot_graph *graph = spot_graph_new(NULL);
+    struct spot_value *x = map_input(graph, picture ? 3 : c->ins, c->height, c->width);
+    if (!picture)
+        x = rig_copy(graph, x);
+    int ins = x->type.shape.dim[1];
+    struct spot_value *weight =
+        rig_constant(graph, &random, "first.weight",
+                     spot_shape4(c->middle, ins, c->first_kernel, c->first_kernel), 0.2F);
+    struct spot_value *bias = rig_constant(graph, &random, "first.bias", spot_shape1(c->middle), 1);
+    struct spot_conv2d attrs = spot_conv2d_same(c->first_kernel, 1, 1, 1);
+    attrs.activation = (struct spot_activation){c->first, 0.1F};
+    x = spot_conv2d(graph, x, weight, bias, attrs);
+    weight = rig_constant(graph, &random, "last.weight",
+                          spot_shape4(c->outs, c->middle, c->kernel_h, c->kernel_w), 0.1F);
+    bias = rig_constant(graph, &random, "last.bias", spot_shape1(c->outs), 1);
+    attrs = (struct spot_conv2d){.pad_top = c->kernel_h / 2,
+                                 .pad_left = c->kernel_w / 2,
+                                 .pad_bottom = (c->kernel_h - 1) / 2,
+                                 .pad_right = (c->kernel_w - 1) / 2,
+                                 .activation = {c->last, 0.1F}};
+    x = spot_conv2d(graph, x, weight, bias, attrs);
+    if (c->pool > 0)
+        x = spot_pool2d(graph, x,
+                        (struct spot_pool2d){
+                            .mode = SPOT_POOL_MAX, .kernel = 2, .stride = 2, .ceil = c->pool == 2});
+    spot_graph_output(graph, rig_copy(graph, x), "y");
+    char what[160];
+    snprintf(what, sizeof what, "chain %d->%d->%d k%d k%dx%d %dx%d, %s, %s, pool %d", ins,
+             c->middle, c->outs, c->first_kernel, c->kernel_h, c->kernel_w, c->height, c->width,
+             spot_activation_name(c->first), spot_activation_name(c->last), c->pool);
+    check_graph(graph, what);
+}
+
+static void convolutions_after_each_other_agree(void **state) {
+    (void)state;
+    static const struct chain_case cases[] = {
+        {17, 20, 40, 3, 3, 3, 13, 31, SPOT_ACT_RELU, SPOT_ACT_RELU, 0},
+        {17, 20, 40, 3, 3, 3, 13, 31, SPOT_ACT_SIGMOID, SPOT_ACT_LEAKY_RELU, 1},
+        {33, 70, 20, 1, 3, 3, 12, 15, SPOT_ACT_NONE, SPOT_ACT_RELU, 2},
+        {64, 33, 64, 3, 3, 3, 7, 45, SPOT_ACT_HARD_SIGMOID, SPOT_ACT_NONE, 2},
+        {17, 20, 58, 3, 3, 3, 1, 16, SPOT_ACT_RELU, SPOT_ACT_SIGMOID, 0},
+        {17, 20, 58, 5, 3, 3, 3, 16, SPOT_ACT_RELU, SPOT_ACT_RELU, 2},
+        {40, 32, 32, 3, 3, 3, 2, 32, SPOT_ACT_MISH, SPOT_ACT_RELU, 1},
+        {20, 24, 17, 3, 5, 3, 9, 30, SPOT_ACT_SWISH, SPOT_ACT_MISH, 0},
+        {20, 24, 17, 3, 2, 4, 10, 48, SPOT_ACT_RELU, SPOT_ACT_RELU, 1},
+        {20, 24, 17, 3, 4, 7, 6, 16, SPOT_ACT_RELU, SPOT_ACT_RELU6, 2},
+        {20, 24, 17, 3, 3, 3, 6, 2, SPOT_ACT_RELU, SPOT_ACT_RELU, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_chain(&cases[i], false);
+        check_chain(&cases[i], true);
+    }
+}
+
 /* Builds copy -> operator -> copy around what `apply` makes of a map. */
 static void check_map_op(const char *name, int channels, int height, int width,
                          struct spot_value *(*apply)(struct spot_graph *, struct spot_value *)) {
@@ -471,6 +537,7 @@ int main(void) {
         cmocka_unit_test(all_other_convolutions_agree),
         cmocka_unit_test(padding_that_differs_by_side_agrees),
         cmocka_unit_test(stems_with_their_pool_agree),
+        cmocka_unit_test(convolutions_after_each_other_agree),
         cmocka_unit_test(pooling_agrees),
         cmocka_unit_test(resizing_agrees),
         cmocka_unit_test(additions_agree),
