@@ -131,7 +131,8 @@ static enum spot_status cpu_compile(struct spot_device *device, const struct spo
                                       .calibration = options->calibration,
                                       .isa = cpu->isa,
                                       .onednn = cpu->onednn,
-                                      .own = cpu->own};
+                                      .own = cpu->own,
+                                      .borders = spot_cpu_borders(cpu->isa)};
     spot_onednn_this_thread();
     enum spot_status status = spot_cpu_compile(self, error);
     self->calibration = NULL; /* borrowed for that */
@@ -218,7 +219,7 @@ static void read_inputs(struct spot_cpu_lane *lane, const struct spot_cpu_progra
     for (int i = 0; i < graph->n_inputs; i++) {
         int index = graph->inputs[i]->index;
         if (program->layouts[index].form == SPOT_CPU_MAP)
-            spot_cpu_to_map(binding->in[i], &program->layouts[index], lane->data[index]);
+            program->borders->to_map(binding->in[i], &program->layouts[index], lane->data[index]);
         else
             lane->data[index] = (void *)(uintptr_t)binding->in[i];
     }
@@ -230,8 +231,8 @@ static void write_outputs(const struct spot_cpu_lane *lane, const struct spot_cp
     for (int i = 0; i < graph->n_outputs; i++) {
         const struct spot_value *value = graph->outputs[i];
         if (program->layouts[value->index].form == SPOT_CPU_MAP)
-            spot_cpu_from_map(lane->data[value->index], &program->layouts[value->index],
-                              binding->out[i]);
+            program->borders->from_map(lane->data[value->index], &program->layouts[value->index],
+                                       binding->out[i]);
         else
             memcpy(binding->out[i], lane->data[value->index],
                    spot_shape_elements(&value->type.shape) * sizeof(float));

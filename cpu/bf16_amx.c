@@ -5,6 +5,8 @@
 
 #include "cpu/simd/simd.h"
 
+#include "cpu/simd/unit_amx.inc"
+
 #include "cpu/simd/depthwise.inc"
 #include "cpu/simd/elementwise.inc"
 #include "cpu/simd/pool2d.inc"

@@ -3,7 +3,7 @@
  *
  * A unit of work is 32 pixels by 32 outs, four tiles of sums; each 32 ins take two tiles of pixels,
  * two of weights and four products, 64 cycles for 4 KiB read, most of it from the first cache.
- * What follows them is in cpu/simd/unit_amx.h.
+ * What follows them is in cpu/simd/unit_amx.inc.
  */
 #include "core/ops/add.h"
 #include "core/ops/conv2d.h"
@@ -11,7 +11,9 @@
 #include "cpu/conv1x1.h"
 
 #define SIMD_BF16 1
-#include "cpu/simd/unit_amx.h"
+#include "cpu/simd/simd.h"
+
+#include "cpu/simd/unit_amx.inc"
 
 enum { JOIN_SLACK = 32 }; /* elements after the rows to be joined, which joining may read */
 

@@ -6,6 +6,7 @@
 
 #include "cpu/simd/product.inc"
 
+#include "cpu/simd/borders.inc"
 #include "cpu/simd/conv1x1.inc"
 #include "cpu/simd/decode.inc"
 #include "cpu/simd/depthwise.inc"

@@ -13,6 +13,7 @@
 
 #include "core/arena.h"
 #include "core/backend.h"
+#include "cpu/borders.h"
 #include "cpu/isa.h"
 #include "cpu/layout.h"
 
@@ -49,6 +50,7 @@ struct spot_cpu_program {
     const struct spot_calibration *calibration; /* for INT8, while it is compiled */
     enum spot_cpu_isa isa;
     bool onednn, own;
+    const struct spot_cpu_borders *borders;
     struct spot_cpu_layout *layouts; /* of each value of the graph */
     size_t *offsets;                 /* of each computed value's memory in a lane */
     struct spot_cpu_step *steps;

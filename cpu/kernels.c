@@ -3,6 +3,7 @@
  * for the best instruction set come first, then oneDNN, then portable C. What computes more nodes
  * at once stands before what computes fewer.
  */
+#include "cpu/borders.h"
 #include "cpu/kernel.h"
 
 /* cpu/simd, for quantised maps */
@@ -73,3 +74,24 @@ ALL_KERNELS(DECLARE)
 
 #define ENTRY(name) &spot_cpu_kernel_##name,
 const struct spot_cpu_kernel *const spot_cpu_kernels[] = {ALL_KERNELS(ENTRY) NULL};
+
+#if defined(__x86_64__)
+#define FAST_BORDERS(X) X(borders_f32_avx512) X(borders_f32_avx2)
+#else
+#define FAST_BORDERS(X)
+#endif
+
+#define ALL_BORDERS(X) FAST_BORDERS(X) X(borders_f32_portable)
+
+#define DECLARE_BORDERS(name) extern const struct spot_cpu_borders spot_cpu_##name;
+ALL_BORDERS(DECLARE_BORDERS)
+
+#define BORDERS(name) &spot_cpu_##name,
+static const struct spot_cpu_borders *const borders[] = {ALL_BORDERS(BORDERS)};
+
+const struct spot_cpu_borders *spot_cpu_borders(enum spot_cpu_isa isa) {
+    int i = 0;
+    while (borders[i]->isa > isa) /* the last needs nothing */
+        i++;
+    return borders[i];
+}

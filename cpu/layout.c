@@ -1,4 +1,4 @@
-/* Layouts and conversions between them, in plain C: for borders and fallbacks, not for speed. */
+/* Layouts and conversions between them, in plain C; the fast ones are in cpu/borders.h. */
 #include "cpu/layout.h"
 
 #include <string.h>
@@ -38,30 +38,6 @@ bool spot_cpu_same_size(const struct spot_cpu_layout *a, const struct spot_cpu_l
            a->height == b->height && a->width == b->width;
 }
 
-/* spot_bf16_from_f32 for numbers that are no NaN, which a picture has none of: short enough to be
- * inlined. */
-static uint16_t narrow(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
-}
-
-/* A packed picture of three channels, the common network input, in one pass. */
-static void pack_picture(const float *dense, const struct spot_cpu_layout *layout, void *map) {
-    size_t pixels = spot_cpu_pixels(layout);
-    const float *planes[3] = {dense, dense + pixels, dense + 2 * pixels};
-    float *f32 = map;
-    uint16_t *bf16 = map;
-    for (size_t i = 0; i < pixels; i++) {
-        for (size_t c = 0; c < 3; c++) {
-            if (layout->dtype == SPOT_F32)
-                f32[3 * i + c] = planes[c][i];
-            else
-                bf16[3 * i + c] = narrow(planes[c][i]);
-        }
-    }
-}
-
 /* One channel of `pixels` pixels. */
 static void write_channel(const float *plane, const struct spot_cpu_layout *layout, size_t pixels,
                           int c, void *map) {
@@ -85,10 +61,6 @@ static void write_channel(const float *plane, const struct spot_cpu_layout *layo
 
 void spot_cpu_to_map(const float *dense, const struct spot_cpu_layout *layout, void *map) {
     size_t pixels = spot_cpu_pixels(layout);
-    if (layout->pitch == 3) {
-        pack_picture(dense, layout, map);
-        return;
-    }
     for (int c = 0; c < layout->pitch; c++)
         write_channel(c < layout->channels ? dense + (size_t)c * pixels : NULL, layout, pixels, c,
                       map);
