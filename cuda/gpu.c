@@ -132,17 +132,38 @@ static enum spot_status count_gpus(int *count, struct spot_error *error) {
     return SPOT_OK;
 }
 
-/* The cache of this GPU's plans. */
-static enum spot_status open_cache(struct spot_cuda_gpu *gpu,
-                                   const struct spot_cuda_settings *settings,
-                                   struct spot_error *error) {
-    char device[160];
-    snprintf(device, sizeof device, "%s sm_%d%d", gpu->name, gpu->major, gpu->minor);
-    return spot_plan_cache_open(settings->plans, spot_cudnn_version(), device, &gpu->cache, error);
+static bool same_kind(const struct spot_cuda_gpu *a, const struct spot_cuda_gpu *b) {
+    return strcmp(a->name, b->name) == 0 && a->major == b->major && a->minor == b->minor;
 }
 
-static enum spot_status open_gpu(int number, const struct spot_cuda_settings *settings,
-                                 struct spot_cuda_gpu *gpu, struct spot_error *error) {
+/* The cache of this GPU's plans: that of another one of its kind, so that they compute alike. */
+static enum spot_status open_cache(const struct spot_cuda_device *device, struct spot_cuda_gpu *gpu,
+                                   struct spot_error *error) {
+    char kind[160];
+    for (int i = 0; i < device->n_gpus && gpu->cache == NULL; i++)
+        if (same_kind(&device->gpus[i], gpu))
+            gpu->cache = device->gpus[i].cache;
+    if (gpu->cache != NULL)
+        return SPOT_OK;
+    snprintf(kind, sizeof kind, "%s sm_%d%d", gpu->name, gpu->major, gpu->minor);
+    return spot_plan_cache_open(device->settings.plans, spot_cudnn_version(), kind, &gpu->cache,
+                                error);
+}
+
+/* Frees what the last GPU has; a cache with the first that has it. */
+static void close_last_gpu(struct spot_cuda_device *device) {
+    struct spot_cuda_gpu *gpu = &device->gpus[--device->n_gpus];
+    bool shared = false;
+    for (int i = 0; i < device->n_gpus; i++)
+        shared = shared || device->gpus[i].cache == gpu->cache;
+    spot_cudnn_free(&gpu->cudnn);
+    if (!shared)
+        spot_plan_cache_close(&gpu->cache);
+}
+
+static enum spot_status open_gpu(struct spot_cuda_device *device, int number,
+                                 struct spot_error *error) {
+    struct spot_cuda_gpu *gpu = &device->gpus[device->n_gpus];
     struct cudaDeviceProp properties;
     *gpu = (struct spot_cuda_gpu){.number = number};
     enum spot_status status =
@@ -157,11 +178,13 @@ static enum spot_status open_gpu(int number, const struct spot_cuda_settings *se
                          "cuda: %.100s has compute capability %d.%d, %d.%d or later is needed",
                          gpu->name, gpu->major, gpu->minor, OLDEST_MAJOR, OLDEST_MINOR);
     status = spot_cuda_gpu_use(gpu, error);
-    if (status == SPOT_OK && settings->cudnn)
+    if (status == SPOT_OK && device->settings.cudnn)
         status = spot_cudnn_new(NULL, &gpu->cudnn, error);
     if (status == SPOT_OK)
-        status = open_cache(gpu, settings, error);
-    if (status != SPOT_OK)
+        status = open_cache(device, gpu, error);
+    if (status == SPOT_OK)
+        device->n_gpus++;
+    else
         spot_cudnn_free(&gpu->cudnn);
     return status;
 }
@@ -180,11 +203,8 @@ static enum spot_status open_all(struct spot_cuda_device *device, struct spot_er
     int end = settings->gpu >= 0 ? settings->gpu + 1 : count;
     struct spot_error other;
     for (int i = first; i < end && device->n_gpus < SPOT_CUDA_GPUS_MAX; i++) {
-        struct spot_cuda_gpu *gpu = &device->gpus[device->n_gpus];
-        enum spot_status opened = open_gpu(i, settings, gpu, i == first ? error : &other);
-        if (opened == SPOT_OK)
-            device->n_gpus++;
-        else if (i == first)
+        enum spot_status opened = open_gpu(device, i, i == first ? error : &other);
+        if (i == first)
             status = opened;
     }
     return device->n_gpus > 0 ? SPOT_OK : status;
@@ -212,10 +232,8 @@ void spot_cuda_device_close(struct spot_cuda_device **device) {
     *device = NULL;
     if (self == NULL)
         return;
-    for (int i = 0; i < self->n_gpus; i++) {
-        spot_cudnn_free(&self->gpus[i].cudnn);
-        spot_plan_cache_close(&self->gpus[i].cache);
-    }
+    while (self->n_gpus > 0)
+        close_last_gpu(self);
     pthread_mutex_destroy(&self->lock);
     free(self);
 }

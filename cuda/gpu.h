@@ -41,9 +41,9 @@ struct spot_cuda_settings {
 struct spot_cuda_gpu {
     int number; /* the runtime's */
     char name[128];
-    int major, minor;         /* compute capability */
-    struct spot_cudnn *cudnn; /* for plans; lanes have handles of their own */
-    struct spot_plan_cache *cache;
+    int major, minor;              /* compute capability */
+    struct spot_cudnn *cudnn;      /* for plans; lanes have handles of their own */
+    struct spot_plan_cache *cache; /* shared by GPUs of one kind */
 };
 
 struct spot_cuda_device {

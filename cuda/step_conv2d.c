@@ -215,13 +215,9 @@ static enum spot_status prepare(struct spot_cuda_program *program, struct spot_c
 }
 
 /* Both ways on a lane's memory, at the largest batch. */
-static enum spot_status tune(struct spot_cuda_program *program, struct spot_cuda_step *step,
-                             struct spot_cuda_run *run, struct spot_error *error) {
+static enum spot_status time_both(struct spot_cuda_step *step, struct spot_cuda_run *run,
+                                  bool *cudnn_wins, struct spot_error *error) {
     struct conv *conv = step->prepared;
-    struct spot_plan choice = {.engine = SPOT_PLAN_OWN};
-    char key[SPOT_PLAN_KEY_MAX];
-    if (!conv->untuned)
-        return SPOT_OK;
     float own_ms = 0, cudnn_ms = 0;
     conv->use_cudnn = true;
     enum spot_status status = new_call(step, run, &run->state, error);
@@ -231,14 +227,31 @@ static enum spot_status tune(struct spot_cuda_program *program, struct spot_cuda
         status = spot_cuda_time(launch_own, step, run, &own_ms, error);
     if (run->state != NULL)
         free_call(run->state);
-    conv->use_cudnn = status == SPOT_OK && cudnn_ms < own_ms;
-    conv->untuned = false;
-    if (conv->use_cudnn)
-        choice.engine = 0;
-    choice_key(program, step->node, key, sizeof key);
-    if (status == SPOT_OK)
-        spot_plan_cache_put(program->gpu->cache, key, &choice);
+    *cudnn_wins = cudnn_ms < own_ms;
     return status;
+}
+
+/* Once for every shape: a start that times and one that remembers compute alike, and so do all
+ * GPUs of a kind. */
+static enum spot_status tune(struct spot_cuda_program *program, struct spot_cuda_step *step,
+                             struct spot_cuda_run *run, struct spot_error *error) {
+    struct conv *conv = step->prepared;
+    struct spot_plan choice = {.engine = SPOT_PLAN_OWN};
+    char key[SPOT_PLAN_KEY_MAX];
+    if (!conv->untuned)
+        return SPOT_OK;
+    choice_key(program, step->node, key, sizeof key);
+    if (!spot_plan_cache_find(program->gpu->cache, key, &choice)) {
+        bool cudnn_wins;
+        enum spot_status status = time_both(step, run, &cudnn_wins, error);
+        if (status != SPOT_OK)
+            return status;
+        choice.engine = cudnn_wins ? 0 : SPOT_PLAN_OWN;
+        spot_plan_cache_put(program->gpu->cache, key, &choice);
+    }
+    conv->use_cudnn = choice.engine != SPOT_PLAN_OWN;
+    conv->untuned = false;
+    return SPOT_OK;
 }
 
 static enum spot_status launch(const struct spot_cuda_step *step, const struct spot_cuda_run *run,

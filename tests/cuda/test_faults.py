@@ -67,16 +67,26 @@ def test_settings_that_it_does_not_know_are_refused():
     assert ended.stderr.startswith("spotter: cuda: 'graphs=maybe' is no setting")
 
 
-def test_every_allocation_that_fails_ends_the_start_with_a_sentence():
+@pytest.mark.parametrize("settings", [SETTINGS, "plans=off"])
+def test_every_allocation_that_fails_ends_the_start_with_a_sentence(settings):
     """Exit status 86 would say that something was not given back, or used wrongly."""
     for number in range(1, 50):
-        ended = run("detect", "--backend", "cuda", PICTURE, fault=f"malloc:{number}")
+        ended = run("detect", "--backend", "cuda", PICTURE, settings=settings, fault=f"malloc:{number}")
         if ended.returncode == 0:
             assert number > 2
             return
         assert ended.returncode == 1, ended.stderr
         assert re.search(r"cuda: no memory for .*: \d+ MiB are needed\n$", ended.stderr), ended.stderr
     raise AssertionError("it never started")
+
+
+@pytest.mark.parametrize("number", [1, 40])
+def test_a_gpu_that_fails_while_ways_are_timed_ends_the_start_with_a_sentence(number):
+    ended = run("detect", "--backend", "cuda", PICTURE, settings="plans=off", fault=f"launch:{number}")
+    assert ended.returncode == 1, ended.stderr
+    lost, said = ended.stderr.splitlines()
+    assert "device 0 is lost" in lost
+    assert re.match("spotter: (cuda|cuDNN): ", said)
 
 
 def test_without_graphs_kernels_are_launched_one_by_one_and_a_warning_says_so():

@@ -247,7 +247,7 @@ API cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) 
     if (device < 0 || device >= device_count())
         return result(cudaErrorInvalidDevice);
     memset(properties, 0, sizeof *properties);
-    snprintf(properties->name, sizeof properties->name, "Emulated GPU %d", device);
+    snprintf(properties->name, sizeof properties->name, "Emulated GPU");
     properties->major = compute_capability() / 10;
     properties->minor = compute_capability() % 10;
     properties->totalGlobalMem = (size_t)atoi(setting("EMULATED_CUDA_MIB", "8192")) << 20;

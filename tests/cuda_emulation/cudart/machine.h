@@ -157,7 +157,7 @@ struct Stream {
 
 struct Event {
     int device;
-    bool recorded;
+    bool timed, recorded;
     std::vector<NodePtr> front;
     Graph *capture;
     std::vector<size_t> capture_front;

@@ -1,6 +1,8 @@
 /* Streams, events, and graphs that are captured from streams. */
 #include "tests/cuda_emulation/cudart/machine.h"
 
+#include <random>
+
 static std::set<Stream *> &streams = *new std::set<Stream *>;
 static std::set<Event *> &events = *new std::set<Event *>;
 static std::set<Graph *> &graphs = *new std::set<Graph *>;
@@ -171,11 +173,12 @@ API cudaError_t cudaDeviceSynchronize(void) {
 
 /* ---- events ---- */
 
-API cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
+API cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
     Machine machine;
     if (dead() != cudaSuccess)
         return result(dead());
-    Event *made = new Event{current_device(), false, {}, nullptr, {}};
+    Event *made =
+        new Event{current_device(), (flags & cudaEventDisableTiming) == 0, false, {}, nullptr, {}};
     events.insert(made);
     *event = (cudaEvent_t)made;
     return cudaSuccess;
@@ -255,10 +258,21 @@ API cudaError_t cudaEventQuery(cudaEvent_t handle) {
     return result(dead());
 }
 
-/* There is no time in an emulation: every span is the same. */
-API cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t, cudaEvent_t) {
-    *ms = 1;
-    return cudaSuccess;
+/* There is no time in an emulation: spans are chosen by chance, the same ones in every run. */
+API cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t begin, cudaEvent_t end) {
+    static std::mt19937 spans;
+    enum { LONGEST_MS = 16 };
+    Machine machine;
+    for (cudaEvent_t handle : {begin, end}) {
+        Event *event = find_event(handle);
+        if (event == nullptr || !event->timed || !event->recorded || event->capture != nullptr)
+            return result(cudaErrorInvalidResourceHandle);
+        for (const NodePtr &node : event->front)
+            if (!node->done)
+                return cudaErrorNotReady;
+    }
+    *ms = (float)(1 + spans() % LONGEST_MS);
+    return result(dead());
 }
 
 /* ---- capture into graphs ---- */

@@ -39,9 +39,9 @@ def run(*words, program=PROGRAM, time_limit=TIME_LIMIT, **settings):
                           env=variables(**settings), check=False)
 
 
-def serve(folder, *flags, weights=WEIGHTS, backend="cuda", wait=True, **settings):
-    """A server whose stop() fails when the emulation found a problem."""
+def serve(folder, *flags, weights=WEIGHTS, backend="cuda", wait=True, plugin="tune=off,plans=off", **settings):
+    """A server whose stop() fails when the emulation found a problem; plugin: its --backend-settings."""
     words = ["--model", f"nanodet-m-320={weights}", "--batch-max-size", 2, "--limits-queue-ms", "60000", "--limits-request-ms", "100000", *flags]
     if backend == "cuda":
-        words += ["--backend-settings", "tune=off,plans=off"]
+        words += ["--backend-settings", plugin]
     return http_servers.Server(folder, *words, backend=backend, wait=wait, variables=variables(**settings))

@@ -2,8 +2,10 @@
 
     EVERY_MODEL=1 ctest --test-dir build-cuda -R cuda_plugin_models -V
 
-runs every one of the contract's with the checks for races and for memory that nobody wrote, which takes an
-hour; else those that differ in their operators run with the checks of bounds alone.
+runs every one of the contract's with the checks for races and for memory that nobody wrote, which takes twelve
+minutes of a CPU and 8 GB for the largest; else those that differ in their operators run with the checks of bounds
+alone. Some are tuned as they are unless told otherwise: spans go by chance in emulation, so that cuDNN computes about
+half of the shapes of depthwise convolutions, and our own kernel the others.
 """
 import json
 import os
@@ -14,13 +16,14 @@ from emulated import FOUND_PROBLEMS, run
 ORDERS = ("lazy", "eager", "random:11")
 FEW = ("light-head-rcnn-s", "rfsong-779", "yolov5-shufflenetv2-320")
 ALL = (*FEW, "nanodet-m-320", "nanodet-m-416", "rfsong-7993", "light-head-rcnn-l")
+TUNED = ("yolov5-shufflenetv2-320", "nanodet-m-416")
 EVERY = bool(os.environ.get("EVERY_MODEL"))
 
 
 @pytest.mark.parametrize("at, detector", enumerate(ALL if EVERY else FEW))
 def test_a_detector_agrees_with_the_reference_alone_and_in_batches(at, detector):
-    result = run("selftest", "--backend", "cuda", "--detector", detector, "--json", "--backend-settings",
-                 "tune=off,plans=off", checks="all" if EVERY else "bounds", order=ORDERS[at % len(ORDERS)],
+    settings = "plans=off" if detector in TUNED else "tune=off,plans=off"
+    result = run("selftest", "--backend", "cuda", "--detector", detector, "--json", "--backend-settings", settings, checks="all" if EVERY else "bounds", order=ORDERS[at % len(ORDERS)],
                  time_limit=7200 if EVERY else 1500)
     assert result.returncode != FOUND_PROBLEMS, result.stderr[-3000:]
     assert "the kernel that is slow" not in result.stderr, result.stderr[-3000:]

@@ -1,14 +1,17 @@
 """What the plug-in computes, in every order that the emulation has, with every check that it makes."""
+import json
 import re
 
 import pytest
-from emulated import PLUGIN, PROGRAM, SHARED, run
+from emulated import PLUGIN, PROGRAM, ROOT, SHARED, run
 
 ORDERS = {
     "late": {"order": "lazy", "threads": "forward"},
     "at once": {"order": "eager", "threads": "reverse"},
     "by chance": {"order": "random:7", "threads": "random:7"},
 }
+
+LAUNCHES_TIMED = 13  # cuda/tune.c: to warm up, then with the clock
 
 
 def passed(result):
@@ -48,3 +51,20 @@ def test_bundled_weights_find_the_same_in_full_size(tmp_path, order, checks):
     for line in result.stdout.splitlines():
         if " f32: off by " in line:
             assert float(re.search(r"off by (\S+),", line).group(1)) < 1e-3
+
+
+def test_what_is_faster_is_timed_once_for_each_shape_and_remembered(tmp_path):
+    """As it starts unless told otherwise. In emulation spans go by chance, so either way wins somewhere."""
+    answers, executed = [], []
+    for start in range(2):
+        result = run("detect", "--json", "--backend", "cuda", "--backend-settings", f"plans={tmp_path}",
+                     ROOT / "docs" / "images" / "sample.jpg", checks="bounds", counts=tmp_path / "counts")
+        assert result.returncode == 0, result.stderr[-3000:]
+        answers.append(json.loads(result.stdout)["detections"])
+        executed.append(read_counts(tmp_path / "counts")["cudnnBackendExecute"])
+        [path] = tmp_path.glob("*.json")
+        plans = json.loads(path.read_text())["plans"]
+        chosen = [plan["engine"] for key, plan in plans.items() if key.startswith("faster: ")]
+        assert len(chosen) >= 8 and 0 < chosen.count(-1) < len(chosen), chosen
+    assert executed[0] - executed[1] == LAUNCHES_TIMED * len(chosen)
+    assert answers[0] == answers[1] != []

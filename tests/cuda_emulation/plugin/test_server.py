@@ -1,4 +1,5 @@
 """`spotter serve --backend cuda`: answers, batches, several GPUs. What fails is in tests/cuda."""
+import concurrent.futures
 import json
 import threading
 
@@ -61,6 +62,15 @@ def test_two_gpus_share_the_work(expected, tmp_path):
     assert "2 x Emulated GPU" in server.log()
     for _ in range(4):
         agree(detections(server), expected)
+    server.stop()
+
+
+def test_two_gpus_of_a_kind_give_the_same_bytes(tmp_path):
+    """What is faster is timed on one of them and holds for both, though spans go by chance in emulation."""
+    server = serve(tmp_path, "--batch-max-size", 1, devices=2, checks="bounds", plugin="plans=off")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:  # the four lanes get two each
+        found = list(pool.map(lambda _: detections(server), range(8)))
+    assert all(one == found[0] for one in found)
     server.stop()
 
 
