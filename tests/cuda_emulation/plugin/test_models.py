@@ -2,7 +2,7 @@
 
     EVERY_MODEL=1 ctest --test-dir build-cuda -R cuda_plugin_models -V
 
-runs every one of the contract's with the checks for races and for memory that nobody wrote, which takes twelve
+runs every one of the contract's with the checks for races and for memory that nobody wrote, which takes fourteen
 minutes of a CPU and 8 GB for the largest; else those that differ in their operators run with the checks of bounds
 alone. Some are tuned as they are unless told otherwise: spans go by chance in emulation, so that cuDNN computes about
 half of the shapes of depthwise convolutions, and our own kernel the others.
