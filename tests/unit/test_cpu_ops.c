@@ -255,6 +255,8 @@ static void stems_with_their_pool_agree(void **state) {
         {.channels = 3, .outs = 24, .kernel = 3, .stride = 2, .pad = 1, .height = 64, .width = 64},
         {.channels = 3, .outs = 24, .kernel = 3, .stride = 2, .pad = 1, .height = 13, .width = 71},
         {.channels = 3, .outs = 58, .kernel = 3, .stride = 1, .pad = 0, .height = 9, .width = 35},
+        {.channels = 1, .outs = 17, .kernel = 3, .stride = 1, .pad = 1, .height = 12, .width = 67},
+        {.channels = 2, .outs = 40, .kernel = 3, .stride = 3, .pad = 1, .height = 17, .width = 40},
         {.channels = 1, .outs = 17, .kernel = 5, .stride = 2, .pad = 2, .height = 20, .width = 15},
         {.channels = 4, .outs = 33, .kernel = 7, .stride = 2, .pad = 3, .height = 16, .width = 18},
     };
