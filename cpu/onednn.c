@@ -328,9 +328,9 @@ enum spot_status spot_onednn_matmul_new(const struct spot_onednn_matmul *m,
         return spot_fail(error, SPOT_NO_MEMORY, "oneDNN: out of memory");
     dnnl_dims_t in_dims = {m->rows, m->ins}, out_dims = {m->rows, m->outs};
     dnnl_dims_t weight_dims = {m->outs, m->ins}, bias_dims = {m->outs};
-    memory_desc in = desc_new(2, in_dims, dnnl_f32, dnnl_ab);
+    memory_desc in = desc_new(2, in_dims, data_type(m->in_dtype), dnnl_ab);
     memory_desc out = desc_new(2, out_dims, dnnl_f32, dnnl_ab);
-    memory_desc weight = desc_new(2, weight_dims, dnnl_f32, dnnl_format_tag_any);
+    memory_desc weight = desc_new(2, weight_dims, data_type(m->in_dtype), dnnl_format_tag_any);
     memory_desc plain = desc_new(2, weight_dims, dnnl_f32, dnnl_ab);
     memory_desc bias = desc_new(1, bias_dims, dnnl_f32, dnnl_a);
     dnnl_primitive_attr_t attr = make_attributes(m->activation, false);

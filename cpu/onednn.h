@@ -39,9 +39,13 @@ bool spot_onednn_can_fuse(struct spot_activation activation);
 enum spot_status spot_onednn_conv_new(const struct spot_onednn_conv *conv,
                                       struct spot_onednn_op **op, struct spot_error *error);
 
-/* out[rows,outs] = act(in[rows,ins] * weight[outs,ins]^T + bias[outs]), dense float32. */
+/*
+ * out[rows,outs] = act(in[rows,ins] * weight[outs,ins]^T + bias[outs]), dense; out, weight and bias
+ * as given here are float32.
+ */
 struct spot_onednn_matmul {
     int rows, ins, outs;
+    enum spot_dtype in_dtype;   /* F32 or BF16; weights become as the input, sums stay float32 */
     const float *weight, *bias; /* bias may be NULL */
     struct spot_activation activation;
 };
