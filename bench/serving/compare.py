@@ -4,7 +4,8 @@
     compare.py --help                 what can be chosen
 
 The servers take turns, A B C A B C ..., each alone on the machine with wrk; what counts is the median of
-the rounds. Needs wrk.
+the rounds. In the same rounds spotter decodes and detects the picture without HTTP (`spotter bench --decode`), one
+thread for each core: what its server could reach if serving cost nothing, and wrk neither. Needs wrk.
 """
 
 import argparse
@@ -46,8 +47,9 @@ def free_port():
 class Server:
     """A server in a process group of its own, while a `with` lasts."""
 
-    def __init__(self, name, precision, words, as_json=False):
+    def __init__(self, name, precision, words, as_json=False, in_process=None):
         self.name, self.precision, self.words, self.as_json = name, precision, words, as_json
+        self.in_process = in_process  # a command that does the same without HTTP
 
     def __enter__(self):
         self.port = free_port()
@@ -99,15 +101,26 @@ class Server:
         return run
 
 
+def decode_and_detect(words, seconds):
+    """Pictures a second, without HTTP."""
+    done = subprocess.run([*map(str, words), "--seconds", str(seconds)], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"compare: {done.stderr.strip()}")
+    return json.loads(done.stdout)["results"][0]["images_per_second"]
+
+
 def make_servers(arguments):
     cores = len(os.sched_getaffinity(0))
     weights = f"{MODEL}={arguments.shared}/weights/{MODEL}.safetensors"
     own = [arguments.spotter.resolve(), "serve", "--listen", "127.0.0.1:{port}", "--backend", "cpu", "--model", weights]
     own += ["--confidence", "0.35", "--log-access=false", "--log-level", "error"]
     own += ["--limits-queue-ms", 60000]  # the others have no limit either
+    alone = [arguments.spotter.resolve(), "bench", "--backend", "cpu", "--model", weights, "--threads", cores, "--json"]
+    alone += ["--decode", arguments.picture.resolve()]
+    f32 = ["--precision", "f32"]
     servers = [
-        Server("spotter", "f32", [*own, "--precision", "f32"]),
-        Server("spotter", "default", own),
+        Server("spotter", "f32", [*own, *f32], in_process=[*alone, *f32]),
+        Server("spotter", "default", own, in_process=alone),
         Server("spotter, base64", "default", own, as_json=True),
         Server("FastAPI", "f32", [sys.executable, "serve_fastapi.py", "{port}", cores]),
         Server("LitServe, base64", "f32", [sys.executable, "serve_litserve.py", "{port}", cores], as_json=True),
@@ -144,7 +157,20 @@ def measure(servers, arguments):
                 check(server, found, expected)
                 server.load(arguments.picture, arguments.folder, 1, arguments.connections)  # warms up
                 runs.append(server.load(arguments.picture, arguments.folder, arguments.seconds, arguments.connections))
+            if server.in_process:
+                runs[-1]["in_process"] = decode_and_detect(server.in_process, arguments.seconds)
     return turns
+
+
+def summarise(server, runs):
+    """Medians of the rounds; the share of what is reached in process, too, round by round."""
+    row = {"server": server.name, "precision": server.precision}
+    for key in ("rate", "p50", "p99", "errors"):
+        row[key] = statistics.median(run[key] for run in runs)
+    if server.in_process:
+        row["in_process"] = statistics.median(run["in_process"] for run in runs)
+        row["share_of_in_process"] = statistics.median(run["rate"] / run["in_process"] for run in runs)
+    return {**row, "turns": runs}
 
 
 def main():
@@ -170,18 +196,18 @@ def main():
     load = os.getloadavg()[0]
     servers = make_servers(arguments)
     turns = measure(servers, arguments)
-    rows = []
-    for server, runs in zip(servers, turns):
-        row = {key: statistics.median(run[key] for run in runs) for key in ("rate", "p50", "p99", "errors")}
-        rows.append({"server": server.name, "precision": server.precision, **row, "turns": runs})
-    base = next((row["rate"] for row in rows if row["server"] == "spotter"), None)
-    print("| server | precision | requests/s | p50 ms | p99 ms | errors | spotter f32 answers times as many |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    rows = [summarise(server, runs) for server, runs in zip(servers, turns)]
+    bases = [next((row["rate"] for row in rows if row["server"] == "spotter" and row["precision"] == precision), None)
+             for precision in ("f32", "default")]
+    print("| server | precision | requests/s | p50 ms | p99 ms | errors | spotter f32 answers times as many "
+          "| its default | of decode + engine in process |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for row in rows:
-        ratio = f"{base / row['rate']:.2f}" if base and row["rate"] else "-"
+        ratios = " | ".join(f"{base / row['rate']:.2f}" if base and row["rate"] else "-" for base in bases)
+        share = f"{row['share_of_in_process']:.2f} of {row['in_process']:.1f}/s" if "in_process" in row else "-"
         print(
             f"| {row['server']} | {row['precision']} | {row['rate']:.1f} | {row['p50']:.1f} | {row['p99']:.1f} "
-            f"| {row['errors']:.0f} | {ratio} |"
+            f"| {row['errors']:.0f} | {ratios} | {share} |"
         )
     print(f"\n{arguments.picture.name}, {arguments.connections} connections, load {load:.1f} before")
     if arguments.out:
