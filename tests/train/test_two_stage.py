@@ -1,6 +1,7 @@
 """Light-Head R-CNN in training: regions, both stages' targets, and that spotter computes what torch does."""
 
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -15,7 +16,7 @@ from codes import CLASSES
 from conftest import ROOT
 from detectors import DETECTORS
 from light_head_rcnn import STRIDE, detections
-from rcnn_losses import BACKGROUND, OBJECT, answers, draw, recall
+from rcnn_losses import BACKGROUND, OBJECT, answers, draw, first_stage, recall
 from regions import anchors, decoded, encoded, overlaps, suppressed
 from scene import CODES_MAX
 from shards import Shards, sample
@@ -105,6 +106,13 @@ def test_every_code_is_proposed_by_some_anchor_and_the_rest_is_background():
     assert (which[best >= OBJECT] >= 0).all()
     assert ((which == -1) <= (best < BACKGROUND)).all()
     assert (answers(grid, thin[:0]) == -1).all()
+
+
+def test_a_picture_full_of_code_has_less_background_than_is_asked_for():
+    box = torch.tensor([[0.0, 0, 9, 9]])
+    code = [torch.tensor([[0.0, 0, 9, 9, 1]])]
+    classes, boxes = first_stage(torch.zeros(1, 1), torch.zeros(1, 1, 4), box, code)
+    assert classes == pytest.approx(math.log(2)) and boxes == 0
 
 
 def test_regions_to_learn_from_show_codes_even_without_proposals():

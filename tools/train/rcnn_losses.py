@@ -39,8 +39,9 @@ def first_stage(margins, deltas, grid, codes):
     which = torch.stack([answers(grid, boxes[:, :4]) for boxes in codes])
     objects = which >= 0
     loss = F.binary_cross_entropy_with_logits(margins, objects.float(), reduction="none")
-    least = NEGATIVES_LEAST * len(codes)
-    negatives = loss[which == -1].topk(max(NEGATIVES * int(objects.sum()), least)).values
+    background = loss[which == -1]
+    most = max(NEGATIVES * int(objects.sum()), NEGATIVES_LEAST * len(codes))
+    negatives = background.topk(min(most, len(background))).values
     positives = loss[objects]
     picture, anchor = objects.nonzero(as_tuple=True)
     if len(picture) == 0:
