@@ -178,40 +178,40 @@ static void a_busy_model_does_not_starve_another(void **state) {
     assert_int_equal(turns_of_other, 1);
 }
 
-static void a_model_that_was_idle_has_no_credit(void **state) {
-    (void)state;
-    for (int i = 0; i < 8; i++) { /* line is served for long, other is not there */
+/* line is served for long, and nothing else waits. */
+static void serve_alone(void) {
+    for (int i = 0; i < 8; i++) {
         put(&line, 0, 8, 0);
         assert_int_equal(take(0), SPOT_NEXT_RUN);
         spot_scheduler_done(&line, 8, 8 * MS);
     }
-    put(&line, 0, 24, 0);
-    put(&other, 24, 24, 0);
-    int turns_of_line = 0;
+}
+
+/* How many of the next four batches are of line. */
+static int turns_of_line(void) {
+    int turns = 0;
     for (int turn = 0; turn < 4; turn++) {
         assert_int_equal(take(0), SPOT_NEXT_RUN);
-        turns_of_line += batch.line == &line;
+        turns += batch.line == &line;
         spot_scheduler_done(batch.line, batch.count, 8 * MS);
     }
-    assert_int_equal(turns_of_line, 2);
+    return turns;
+}
+
+static void a_model_that_was_idle_has_no_credit(void **state) {
+    (void)state;
+    serve_alone();
+    put(&line, 0, 24, 0);
+    put(&other, 24, 24, 0);
+    assert_int_equal(turns_of_line(), 2);
 }
 
 static void a_model_that_was_alone_has_no_debt(void **state) {
     (void)state;
-    for (int i = 0; i < 8; i++) { /* line is served for long, then nothing waits */
-        put(&line, 0, 8, 0);
-        assert_int_equal(take(0), SPOT_NEXT_RUN);
-        spot_scheduler_done(&line, 8, 8 * MS);
-    }
+    serve_alone();
     put(&other, 24, 40, 0);
     put(&line, 0, 24, 0);
-    int turns_of_line = 0;
-    for (int turn = 0; turn < 4; turn++) {
-        assert_int_equal(take(0), SPOT_NEXT_RUN);
-        turns_of_line += batch.line == &line;
-        spot_scheduler_done(batch.line, batch.count, 8 * MS);
-    }
-    assert_int_equal(turns_of_line, 2);
+    assert_int_equal(turns_of_line(), 2);
 }
 
 static void a_model_runs_on_no_more_lanes_than_it_may(void **state) {
