@@ -61,7 +61,10 @@ struct spot_family {
      */
     bool (*resolve)(const char *name, struct spot_detector *detector);
 
-    /* The number of classes in these weights (0: not a file of this detector); NULL: default. */
+    /* The tensor whose shape tells the classes. */
+    const char *class_tensor;
+
+    /* The number of classes by it (below 1: not a file of this detector); weights NULL: default. */
     int (*classes)(const struct spot_detector *detector, const struct spot_weights *weights);
 
     /*

@@ -223,11 +223,13 @@ static int rows_of(const struct spot_weights *weights, const char *name) {
     return weight != NULL ? weight->type.shape.dim[0] : 0;
 }
 
+static const char class_tensor[] = "rcnn.cls.bias";
+
 static int classes(const struct spot_detector *detector, const struct spot_weights *weights) {
     (void)detector;
     if (weights == NULL)
         return COCO_CLASSES;
-    int with_background = rows_of(weights, "rcnn.cls.bias");
+    int with_background = rows_of(weights, class_tensor);
     return with_background > 1 ? with_background - 1 : 0;
 }
 
@@ -336,6 +338,7 @@ const struct spot_family spot_family_light_head_rcnn = {
         "stage4_stride",
     .detectors = detectors,
     .n_detectors = sizeof detectors / sizeof *detectors,
+    .class_tensor = class_tensor,
     .classes = classes,
     .canvases = canvases,
     .build = build,

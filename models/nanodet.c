@@ -155,10 +155,12 @@ static struct spot_value *head(struct spot_graph *graph, struct spot_value *x, i
         &(struct spot_conv_bn){.conv = name, .out = n_classes + 4 * bins(variant), .kernel_h = 1});
 }
 
+static const char class_tensor[] = "head.gfl_cls.0.bias";
+
 static int classes(const struct spot_detector *detector, const struct spot_weights *weights) {
     if (weights == NULL)
         return COCO_CLASSES;
-    const struct spot_weight *bias = spot_weights_find(weights, "head.gfl_cls.0.bias");
+    const struct spot_weight *bias = spot_weights_find(weights, class_tensor);
     return bias != NULL ? bias->type.shape.dim[0] - 4 * bins(detector->config) : 0;
 }
 
@@ -235,6 +237,7 @@ const struct spot_family spot_family_nanodet = {
     .detectors = detectors,
     .n_detectors = N_DETECTORS,
     .resolve = resolve,
+    .class_tensor = class_tensor,
     .classes = classes,
     .build = build,
 };

@@ -126,11 +126,13 @@ static struct spot_value *prior_constant(struct spot_graph *graph, int count) {
     return priors;
 }
 
+static const char class_tensor[] = "conf.0.bias";
+
 static int classes(const struct spot_detector *detector, const struct spot_weights *weights) {
     (void)detector;
     if (weights == NULL)
         return PERSON_ONLY;
-    const struct spot_weight *bias = spot_weights_find(weights, "conf.0.bias");
+    const struct spot_weight *bias = spot_weights_find(weights, class_tensor);
     int logits = bias != NULL ? bias->type.shape.dim[0] : 0;
     return logits % priors_of_cell(0) == 0 ? logits / priors_of_cell(0) - 1 : 0;
 }
@@ -179,6 +181,7 @@ const struct spot_family spot_family_rfsong = {
     .summary = "RFSong: plain convolutions, a receptive field block and SSD heads (songwsx, 2019)",
     .detectors = detectors,
     .n_detectors = sizeof detectors / sizeof *detectors,
+    .class_tensor = class_tensor,
     .classes = classes,
     .build = build,
 };

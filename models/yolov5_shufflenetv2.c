@@ -112,11 +112,13 @@ static void path_aggregation(struct spot_graph *graph, struct spot_value *maps[L
     maps[2] = separable(graph, x, "model.20", 1);
 }
 
+static const char class_tensor[] = "model.21.m.0.bias";
+
 static int classes(const struct spot_detector *detector, const struct spot_weights *weights) {
     (void)detector;
     if (weights == NULL)
         return COCO_CLASSES;
-    const struct spot_weight *bias = spot_weights_find(weights, "model.21.m.0.bias");
+    const struct spot_weight *bias = spot_weights_find(weights, class_tensor);
     int columns = bias != NULL ? bias->type.shape.dim[0] : 0;
     return columns % ANCHORS == 0 ? columns / ANCHORS - BOX_COLUMNS : 0;
 }
@@ -178,6 +180,7 @@ const struct spot_family spot_family_yolov5_shufflenetv2 = {
     .detectors = &trained,
     .n_detectors = 1,
     .resolve = resolve,
+    .class_tensor = class_tensor,
     .classes = classes,
     .build = build,
 };

@@ -111,14 +111,21 @@ static enum spot_status name_classes(struct spot_model *model,
 
 static enum spot_status count_classes(struct spot_model *model, struct spot_error *error) {
     const struct spot_family *family = model->detector.family;
-    int classes = family->classes(&model->detector, model->weights);
-    if (classes < 1 || classes > SPOT_CLASSES_MAX)
+    const struct spot_weight *tensor = spot_weights_find(model->weights, family->class_tensor);
+    char shape[64];
+    if (tensor == NULL)
         return spot_fail(error, SPOT_INVALID,
-                         "weights: they are not of detector %s (the tensor that tells its classes "
-                         "is missing or has another shape)",
-                         model->detector.name);
-    model->info.classes = classes;
-    return SPOT_OK;
+                         "weights: tensor '%s' is missing: they are not of detector %s",
+                         family->class_tensor, model->detector.name);
+    model->info.classes = family->classes(&model->detector, model->weights);
+    if (model->info.classes >= 1 && model->info.classes <= SPOT_CLASSES_MAX)
+        return SPOT_OK;
+    return spot_fail(error, SPOT_INVALID,
+                     "weights: tensor '%s' has shape %s, expected that of detector %s with 1 to %d "
+                     "classes",
+                     family->class_tensor,
+                     spot_shape_format(&tensor->type.shape, shape, sizeof shape),
+                     model->detector.name, SPOT_CLASSES_MAX);
 }
 
 bool spot_suppression_parse(const char *text, enum spot_suppression *suppression) {

@@ -102,7 +102,10 @@ static void weights_of_another_detector_are_refused(void **state) {
     (void)state;
     struct file file = read_bundled();
     expect(&file, "nanodet-m-1.5x-320", NULL, "has shape [58,24,1,1], expected [88,24,1,1]");
-    expect(&file, "rfsong-779", NULL, "they are not of detector rfsong-779");
+    expect(&file, "rfsong-779", NULL,
+           "tensor 'conf.0.bias' is missing: they are not of detector rfsong-779");
+    expect(&file, "nanodet-g-416", NULL,
+           "tensor 'head.gfl_cls.0.bias' has shape [37], expected that of detector nanodet-g-416");
     expect(&file, "nanodet", NULL, "detector 'nanodet' is not known");
     free(file.bytes);
 }
