@@ -90,8 +90,8 @@ ALL_BORDERS(DECLARE_BORDERS)
 static const struct spot_cpu_borders *const borders[] = {ALL_BORDERS(BORDERS)};
 
 const struct spot_cpu_borders *spot_cpu_borders(enum spot_cpu_isa isa) {
-    int i = 0;
-    while (borders[i]->isa > isa) /* the last needs nothing */
+    size_t i = 0, last = sizeof borders / sizeof *borders - 1; /* which needs nothing */
+    while (i < last && borders[i]->isa > isa)
         i++;
     return borders[i];
 }
