@@ -87,11 +87,11 @@ const struct spot_cpu_kernel *const spot_cpu_kernels[] = {ALL_KERNELS(ENTRY) NUL
 ALL_BORDERS(DECLARE_BORDERS)
 
 #define BORDERS(name) &spot_cpu_##name,
-static const struct spot_cpu_borders *const borders[] = {ALL_BORDERS(BORDERS)};
+static const struct spot_cpu_borders *const borders[] = {ALL_BORDERS(BORDERS) NULL};
 
 const struct spot_cpu_borders *spot_cpu_borders(enum spot_cpu_isa isa) {
-    size_t i = 0, last = sizeof borders / sizeof *borders - 1; /* which needs nothing */
-    while (i < last && borders[i]->isa > isa)
+    int i = 0;
+    while (borders[i + 1] != NULL && borders[i]->isa > isa) /* the last needs nothing */
         i++;
     return borders[i];
 }
