@@ -62,40 +62,55 @@ static struct tap make_tap(const struct spot_ps_roi_align *a, const struct axis 
     return tap;
 }
 
-static float interpolate(const float *plane, int width, struct tap y, struct tap x) {
-    const float *low = plane + (size_t)y.low * (size_t)width;
-    const float *high = plane + (size_t)y.high * (size_t)width;
-    return y.weight_low * (x.weight_low * low[x.low] + x.weight_high * low[x.high]) +
-           y.weight_high * (x.weight_low * high[x.low] + x.weight_high * high[x.high]);
-}
-
-/* Where the samples of one bin lie, which is the same in every channel. */
-struct bin {
-    struct tap rows[SPOT_ROI_ALIGN_SAMPLES_MAX], columns[SPOT_ROI_ALIGN_SAMPLES_MAX];
+/* A sample between four cells of a channel: their places, and the taps' weights. */
+struct point {
+    int cells[4]; /* low row: low, high column; high row */
+    float y_low, y_high, x_low, x_high;
 };
 
-static float sample_bin(const struct spot_ps_roi_align *a, const struct bin *bin,
-                        const float *plane, int width) {
-    float sum = 0, max = -INFINITY;
-    for (int i = 0; i < a->samples; i++) {
-        for (int j = 0; j < a->samples; j++) {
-            float value = interpolate(plane, width, bin->rows[i], bin->columns[j]);
-            sum += value;
-            max = value > max || isnan(value) ? value : max;
-        }
-    }
-    return a->mode == SPOT_ROI_ALIGN_ZERO_MAX ? max : sum / (float)(a->samples * a->samples);
+static struct point make_point(struct tap y, struct tap x, int width) {
+    int low = y.low * width, high = y.high * width;
+    return (struct point){{low + x.low, low + x.high, high + x.low, high + x.high},
+                          y.weight_low,
+                          y.weight_high,
+                          x.weight_low,
+                          x.weight_high};
 }
 
-/* The bin of every output channel: out [D,P,P] from its place on, data [C,H,W]. */
-static void align_bin(const struct spot_ps_roi_align *a, const struct bin *bin, int ph, int pw,
-                      const float *data, int height, int width, float *out) {
+static float interpolate(const float *plane, const struct point *p) {
+    return p->y_low * (p->x_low * plane[p->cells[0]] + p->x_high * plane[p->cells[1]]) +
+           p->y_high * (p->x_low * plane[p->cells[2]] + p->x_high * plane[p->cells[3]]);
+}
+
+static float mean(const struct point *points, int count, const float *plane) {
+    float sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += interpolate(plane, &points[i]);
+    return sum / (float)count;
+}
+
+static float largest(const struct point *points, int count, const float *plane) {
+    float max = -INFINITY;
+    for (int i = 0; i < count; i++) {
+        float value = interpolate(plane, &points[i]);
+        max = value > max || isnan(value) ? value : max;
+    }
+    return max;
+}
+
+/*
+ * The bin of every output channel, whose samples lie in the same places: out [D,P,P] from its place
+ * on, data [C,H,W].
+ */
+static void align_bin(const struct spot_ps_roi_align *a, const struct point *points, int count,
+                      int ph, int pw, const float *data, size_t plane, float *out) {
     int bins = a->pooled_size, group = a->group_size;
-    size_t plane = (size_t)height * (size_t)width;
     for (int c = 0; c < a->output_dim; c++) {
         int channel = (c * group + ph * group / bins) * group + pw * group / bins;
-        out[(size_t)c * (size_t)bins * (size_t)bins] =
-            sample_bin(a, bin, data + (size_t)channel * plane, width);
+        const float *from = data + (size_t)channel * plane;
+        out[(size_t)c * (size_t)bins * (size_t)bins] = a->mode == SPOT_ROI_ALIGN_ZERO_MAX
+                                                           ? largest(points, count, from)
+                                                           : mean(points, count, from);
     }
 }
 
@@ -104,14 +119,17 @@ static void align_region(const struct spot_ps_roi_align *a, const struct spot_ro
                          const float *data, int height, int width, float *out) {
     struct axis rows = make_axis(a, roi->y1, roi->y2, height);
     struct axis columns = make_axis(a, roi->x1, roi->x2, width);
-    struct bin bin;
+    struct tap y[SPOT_ROI_ALIGN_SAMPLES_MAX];
+    struct point points[SPOT_ROI_ALIGN_SAMPLES_MAX * SPOT_ROI_ALIGN_SAMPLES_MAX];
     for (int ph = 0; ph < a->pooled_size; ph++) {
         for (int i = 0; i < a->samples; i++)
-            bin.rows[i] = make_tap(a, &rows, ph, i);
+            y[i] = make_tap(a, &rows, ph, i);
         for (int pw = 0; pw < a->pooled_size; pw++) {
-            for (int j = 0; j < a->samples; j++)
-                bin.columns[j] = make_tap(a, &columns, pw, j);
-            align_bin(a, &bin, ph, pw, data, height, width, out++);
+            int count = 0;
+            for (int i = 0; i < a->samples; i++)
+                for (int j = 0; j < a->samples; j++)
+                    points[count++] = make_point(y[i], make_tap(a, &columns, pw, j), width);
+            align_bin(a, points, count, ph, pw, data, (size_t)height * (size_t)width, out++);
         }
     }
 }
