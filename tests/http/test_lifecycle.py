@@ -125,13 +125,18 @@ def test_a_signal_ends_an_idle_server_at_once_with_0(serve, number):
     keep.close()
 
 
+def one_waits(server):
+    """For longer than a picture takes to a free lane: then another one runs."""
+    return server.metric("spotter_queue_depth", model="codes") == 1
+
+
 def test_what_is_in_flight_is_finished_and_what_is_new_refused(serve):
     server = serve(*SLOW)
     replies = []
     threads = [threading.Thread(target=lambda: replies.append(server.post(PICTURE))) for _ in range(2)]
     for thread in threads:
         thread.start()
-    until(lambda: server.metric("spotter_queue_depth", model="codes") == 1)
+    until(lambda: one_waits(server) and not time.sleep(0.1) and one_waits(server))
     server.signal(signal.SIGTERM)
     until(lambda: server.lines("draining"))
     assert server.get("/readyz").status == 503
