@@ -129,8 +129,12 @@ class Trainer:
             group["lr"] = learning_rate(self.step, self.args)
         x = self.detector.normalised(pictures).contiguous(memory_format=torch.channels_last)
         parts = self.detector.losses(self.network, x, torch.from_numpy(codes))
+        loss = sum(parts[:self.detector.n_losses])
+        if not torch.isfinite(loss):
+            raise SystemExit(f"train.py: the loss of step {self.step} is {float(loss)}; the last checkpoint is from before it: "
+                             "go on from there with a smaller --rate")
         self.optimizer.zero_grad(set_to_none=True)
-        sum(parts[:self.detector.n_losses]).backward()
+        loss.backward()
         self.share_gradients()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         self.optimizer.step()
@@ -159,7 +163,8 @@ class Trainer:
                 log.writerow([*FIELDS_BEFORE, *self.detector.figures, *FIELDS_AFTER])
         while self.step < self.args.steps and not self.stop_asked(stop):
             side, parts = self.train_step()
-            mean.append(parts)
+            if log:
+                mean.append(parts)
             if self.step % LOG_EVERY == 0 and log:
                 spent, since = time.time() - since, time.time()
                 self.seconds += spent
