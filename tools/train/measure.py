@@ -70,10 +70,11 @@ def recall_by_size(truth, results, confidence, side):
 
 
 def generated(args):
-    with tempfile.NamedTemporaryFile(suffix=".json") as results:
+    with tempfile.TemporaryDirectory() as folder:
+        results = pathlib.Path(folder) / "results.json"
         text = spotter(args, "eval", "--images", args.generated / "images", "--annotations",
-                       args.generated / "annotations.json", "--results", results.name, "--json")
-        rows = json.load(results)
+                       args.generated / "annotations.json", "--results", results, "--json")
+        rows = json.loads(results.read_text())
     report = json.loads(text)
     print(f"pictures {report['pictures']}")
     for name in ("AP", "AP50", "AP75"):
