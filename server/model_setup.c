@@ -1,9 +1,10 @@
 /* From options to models; see server/model_setup.h. */
 #include "server/model_setup.h"
 
+#include <limits.h>
+
 #include "server/calibrate/calibration_file.h"
 #include "server/installed.h"
-#include <limits.h>
 
 static enum spot_status find_weights(struct spot_options *options, struct spot_model_entry *model,
                                      struct spot_error *error) {
