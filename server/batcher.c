@@ -22,7 +22,8 @@ struct lane_thread {
     struct spot_batcher *batcher;
     pthread_t thread;
     int index;
-    uint64_t busy_since_us; /* 0: not busy */
+    bool busy;
+    uint64_t busy_since_us; /* by the watched clock */
 };
 
 struct spot_batcher {
@@ -32,6 +33,8 @@ struct spot_batcher {
     pthread_cond_t idle;    /* a batch ended */
     struct spot_scheduler scheduler;
     struct spot_error death; /* status is SPOT_OK while the device lives */
+    uint64_t looked_us;      /* when somebody last looked for lanes that hang, by the clock */
+    uint64_t watched_us;     /* and by the watched clock */
     bool stopping, hangs;
     int n_threads;
     struct lane_thread *threads;
@@ -85,6 +88,16 @@ static void die(struct spot_batcher *batcher, const struct spot_error *why) {
     pthread_mutex_lock(&batcher->lock);
 }
 
+/*
+ * The watched clock: goes with the other one, but stands still from SPOT_BATCHER_CHECK_US after a
+ * look until the next. A virtual machine can stop for half a minute with all its threads, the
+ * one that looks too; to it the lanes that did not run either would seem to hang.
+ */
+static uint64_t watched_clock_us(const struct spot_batcher *batcher, uint64_t now_us) {
+    uint64_t gap_us = now_us - batcher->looked_us;
+    return batcher->watched_us + (gap_us < SPOT_BATCHER_CHECK_US ? gap_us : SPOT_BATCHER_CHECK_US);
+}
+
 static void run_batch(struct lane_thread *self, const struct spot_batch *batch) {
     struct spot_batcher *batcher = self->batcher;
     struct spot_station *station = (struct spot_station *)batch->line;
@@ -94,7 +107,8 @@ static void run_batch(struct lane_thread *self, const struct spot_batch *batch) 
     for (int i = 0; i < batch->count; i++)
         jobs[i] = (struct spot_job *)batch->entries[i];
     leave_line(batch, SPOT_JOB_RUNNING);
-    self->busy_since_us = start_us;
+    self->busy = true;
+    self->busy_since_us = watched_clock_us(batcher, start_us);
     pthread_mutex_unlock(&batcher->lock);
 
     enum spot_status status =
@@ -102,7 +116,7 @@ static void run_batch(struct lane_thread *self, const struct spot_batch *batch) 
     uint64_t end_us = batcher->options.clock();
 
     pthread_mutex_lock(&batcher->lock);
-    self->busy_since_us = 0;
+    self->busy = false;
     spot_scheduler_done(batch->line, batch->count, end_us - start_us);
     leave_line(batch, SPOT_JOB_IDLE);
     if (status != SPOT_OK)
@@ -169,6 +183,7 @@ enum spot_status spot_batcher_start(const struct spot_batcher_options *options,
     self->options = *options;
     if (self->options.clock == NULL)
         self->options.clock = spot_clock_us;
+    self->looked_us = self->options.clock();
     self->scheduler.lanes = options->lanes;
     self->scheduler.queue_us_max = options->queue_us_max;
     pthread_mutex_init(&self->lock, NULL);
@@ -330,13 +345,16 @@ void spot_batcher_cancel(struct spot_batcher *batcher, struct spot_job *job) {
 /* With the lock held: does a lane hang? The first time, everybody is told. */
 static bool look_for_hang(struct spot_batcher *batcher) {
     uint64_t now_us = batcher->options.clock();
+    batcher->watched_us = watched_clock_us(batcher, now_us);
+    batcher->looked_us = now_us;
     for (int i = 0; i < batcher->n_threads && !batcher->hangs; i++) {
-        uint64_t since_us = batcher->threads[i].busy_since_us;
-        if (since_us == 0 || now_us - since_us < batcher->options.stuck_us)
+        const struct lane_thread *thread = &batcher->threads[i];
+        if (!thread->busy ||
+            batcher->watched_us - thread->busy_since_us < batcher->options.stuck_us)
             continue;
         struct spot_error error;
         spot_fail(&error, SPOT_DEVICE, "lane %d has been busy for %llu ms: the device hangs", i,
-                  (unsigned long long)(now_us - since_us) / 1000);
+                  (unsigned long long)(batcher->watched_us - thread->busy_since_us) / 1000);
         batcher->hangs = true;
         die(batcher, &error);
     }
@@ -352,7 +370,7 @@ void spot_batcher_check(struct spot_batcher *batcher) {
 static bool is_busy(const struct spot_batcher *batcher) {
     bool busy = false;
     for (int i = 0; i < batcher->n_threads; i++)
-        busy = busy || batcher->threads[i].busy_since_us != 0;
+        busy = busy || batcher->threads[i].busy;
     return busy;
 }
 

@@ -7,7 +7,8 @@
  * the batcher; its owner may only cancel it.
  *
  * When a lane reports SPOT_DEVICE, or has been busy for stuck_us, the batcher is dead: everything
- * that waits is given back with SPOT_DEVICE, and so is all that is submitted later.
+ * that waits is given back with SPOT_DEVICE, and so is all that is submitted later. Only time in
+ * which somebody looked (spot_batcher_check) counts: when a machine stands still, so does the lane.
  *
  * Threads: every function but start and stop may be called by any thread.
  */
@@ -20,6 +21,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+enum { SPOT_BATCHER_CHECK_US = 1000 * 1000 }; /* the longest time between two checks that counts */
 
 struct spot_batcher;
 struct spot_station; /* a model at the batcher: its line and a lane of it for each thread */
@@ -97,7 +100,10 @@ void spot_batcher_submit(struct spot_job *job);
  */
 void spot_batcher_cancel(struct spot_batcher *batcher, struct spot_job *job);
 
-/* Finds lanes that hang; to be called now and then. */
+/*
+ * Finds lanes that hang; to be called at least once in SPOT_BATCHER_CHECK_US. More time than that
+ * since the last call means that the caller stood still, and counts as SPOT_BATCHER_CHECK_US.
+ */
 void spot_batcher_check(struct spot_batcher *batcher);
 
 /* Waits until no batch runs. False when a lane hangs, so that it would wait for ever. */

@@ -341,7 +341,9 @@ const struct spot_option spot_option_table[] = {
      .initial = "20000",
      .argument = "MS",
      .commands = SERVES,
-     .help = "A batch that takes longer means that the device hangs: the server ends.",
+     .help =
+         "A batch that takes longer means that the device hangs: the server ends. When the whole "
+         "machine stands still, a second of that counts.",
      .restart = true},
     {.key = "limits.decode_ms",
      .rule = SPOT_RULE_INT(10, 3600000),

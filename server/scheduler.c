@@ -7,6 +7,7 @@
 
 enum {
     COST_SHARE = 8,   /* a new measurement counts one in this many */
+    SURPRISE_MAX = 8, /* and as no more than so many times the known cost */
     MARGIN_SHARE = 4, /* what is estimated may take longer by one part in this many */
 };
 
@@ -203,6 +204,8 @@ enum spot_next spot_scheduler_take(struct spot_scheduler *scheduler, uint64_t no
 
 void spot_scheduler_done(struct spot_line *line, int count, uint64_t elapsed_us) {
     uint64_t *cost_us = &line->cost_us[count];
+    uint64_t most_us = SURPRISE_MAX * (*cost_us + 1); /* more than 0, so that 0 can grow */
+    elapsed_us = elapsed_us < most_us ? elapsed_us : most_us;
     line->running--;
     *cost_us = (*cost_us * (COST_SHARE - 1) + elapsed_us + COST_SHARE - 1) / COST_SHARE;
 }

@@ -103,7 +103,10 @@ bool spot_scheduler_put(struct spot_scheduler *scheduler, struct spot_line *line
 enum spot_next spot_scheduler_take(struct spot_scheduler *scheduler, uint64_t now_us,
                                    struct spot_batch *batch);
 
-/* A batch that was taken has run for elapsed_us. */
+/*
+ * A batch that was taken has run for elapsed_us. That counts as no more than a few times the known
+ * cost, so that one batch under which the machine stood still does not close the queue for many.
+ */
 void spot_scheduler_done(struct spot_line *line, int count, uint64_t elapsed_us);
 
 /* How long a picture that is put into the line now would wait, about. */

@@ -20,6 +20,8 @@ enum {
     TELL_US = 1000 * 1000,     /* over TLS: for a slow client's next bytes to arrive */
 };
 
+_Static_assert(2 * IDLE_TICK_US <= SPOT_BATCHER_CHECK_US, "time between looks counts in full");
+
 struct spot_watch {
     struct spot_service *service;
     pthread_t thread;

@@ -14,7 +14,7 @@
 #include "server/batcher.h"
 #include "server/clock.h"
 
-enum { JOBS = 400, SECOND = 1000000, PATIENCE_US = 20 * SECOND };
+enum { JOBS = 400, SECOND = 1000000, LOOK_US = SECOND / 2, PATIENCE_US = 20 * SECOND };
 
 /* A model of the tests: runs wait at a gate, and fail when told to. */
 struct model {
@@ -131,6 +131,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
+    set_gate(true); /* where an assertion failed first, a run may still stand there */
     spot_station_close(&station);
     spot_batcher_stop(&batcher);
     pthread_mutex_destroy(&model.lock);
@@ -283,6 +284,15 @@ static void a_device_fault_ends_all_that_waits_and_all_that_comes(void **state) 
     assert_int_equal(spot_station_admit(station, 1, 0, SPOT_NEVER, &retry_us, NULL), SPOT_DEVICE);
 }
 
+/* Time passes as for a server that lives: its watch looks for lanes that hang all the while. */
+static void live_until(uint64_t until_us) {
+    while (atomic_load(&now_us) < until_us) {
+        uint64_t next_us = atomic_load(&now_us) + LOOK_US;
+        atomic_store(&now_us, next_us < until_us ? next_us : until_us);
+        spot_batcher_check(batcher);
+    }
+}
+
 static void a_lane_that_hangs_means_that_the_device_is_dead(void **state) {
     (void)state;
     start(2, 1);
@@ -291,11 +301,9 @@ static void a_lane_that_hangs_means_that_the_device_is_dead(void **state) {
     submit(1);
     wait_at_gate(2);
     submit(2);
-    atomic_store(&now_us, 5 * SECOND);
-    spot_batcher_check(batcher);
+    live_until(5 * SECOND);
     assert_int_equal(atomic_load(&n_deaths), 0); /* four seconds are not yet a hang */
-    atomic_store(&now_us, 6 * SECOND);
-    spot_batcher_check(batcher);
+    live_until(6 * SECOND);
     spot_batcher_check(batcher);
     assert_int_equal(atomic_load(&n_deaths), 1);
     assert_int_equal(atomic_load(&ended[2]), 1);
@@ -303,6 +311,58 @@ static void a_lane_that_hangs_means_that_the_device_is_dead(void **state) {
     assert_false(spot_batcher_settle(batcher));
     set_gate(true); /* so that this test can end */
     wait_for(3);
+}
+
+/* Of a standstill the watch sees nothing but the clock, half a minute later. */
+static void a_machine_that_stands_still_is_no_device_that_hangs(void **state) {
+    (void)state;
+    start(1, 1);
+    set_gate(false);
+    submit(0);
+    wait_at_gate(1);
+    live_until(2 * SECOND);
+    for (int i = 0; i < 3; i++) { /* one second each is what they may count */
+        atomic_fetch_add(&now_us, 30 * SECOND);
+        spot_batcher_check(batcher);
+    }
+    live_until(atomic_load(&now_us) + LOOK_US);
+    assert_int_equal(atomic_load(&n_deaths), 0);
+    set_gate(true);
+    wait_for(1);
+    assert_int_equal(jobs[0].status, SPOT_OK);
+    assert_true(spot_batcher_settle(batcher));
+}
+
+static void a_hang_is_found_after_a_standstill_too(void **state) {
+    (void)state;
+    start(1, 1);
+    set_gate(false);
+    submit(0);
+    wait_at_gate(1);
+    live_until(4 * SECOND);
+    atomic_store(&now_us, 34 * SECOND);
+    spot_batcher_check(batcher);
+    assert_int_equal(atomic_load(&n_deaths), 0);
+    live_until(36 * SECOND);
+    assert_int_equal(atomic_load(&n_deaths), 1);
+    set_gate(true);
+    wait_for(1);
+}
+
+/* Its first five seconds begin where it does, not at the look before. */
+static void a_batch_that_begins_long_after_a_look_has_its_full_time(void **state) {
+    (void)state;
+    start(1, 1);
+    set_gate(false);
+    atomic_store(&now_us, 100 * SECOND);
+    submit(0);
+    wait_at_gate(1);
+    live_until(104 * SECOND);
+    assert_int_equal(atomic_load(&n_deaths), 0);
+    live_until(106 * SECOND);
+    assert_int_equal(atomic_load(&n_deaths), 1);
+    set_gate(true);
+    wait_for(1);
 }
 
 static void a_station_closes_when_its_last_batch_has_ended(void **state) {
@@ -343,6 +403,9 @@ int main(void) {
         TEST(a_job_whose_deadline_passes_while_it_waits_does_not_run),
         TEST(a_device_fault_ends_all_that_waits_and_all_that_comes),
         TEST(a_lane_that_hangs_means_that_the_device_is_dead),
+        TEST(a_machine_that_stands_still_is_no_device_that_hangs),
+        TEST(a_hang_is_found_after_a_standstill_too),
+        TEST(a_batch_that_begins_long_after_a_look_has_its_full_time),
         TEST(a_station_closes_when_its_last_batch_has_ended),
         TEST(settle_waits_for_what_runs),
     };

@@ -286,14 +286,39 @@ static void a_long_queue_of_one_model_leaves_room_for_another(void **state) {
     assert_int_equal(admit(&other, 1, SPOT_NEVER), SPOT_OK);
 }
 
+static void run_one(uint64_t elapsed_us) {
+    put(&line, 0, 1, 0);
+    assert_int_equal(take(0), SPOT_NEXT_RUN);
+    spot_scheduler_done(&line, 1, elapsed_us);
+}
+
 static void costs_follow_what_is_measured(void **state) {
     (void)state;
-    for (int i = 0; i < 60; i++) {
-        put(&line, 0, 1, 0);
-        assert_int_equal(take(0), SPOT_NEXT_RUN);
-        spot_scheduler_done(&line, 1, 40 * MS);
-    }
+    for (int i = 0; i < 60; i++)
+        run_one(40 * MS);
     assert_in_range(line.cost_us[1], 39 * MS, 41 * MS);
+}
+
+/* A machine can stand still for half a minute in the middle of a batch of 4 ms. */
+static void one_absurd_measurement_does_not_close_the_queue(void **state) {
+    (void)state;
+    run_one(30000 * MS);
+    assert_in_range(line.cost_us[1], 4 * MS, 8 * MS);
+    assert_int_equal(admit(&line, 1, SPOT_NEVER), SPOT_OK);
+    assert_int_equal(admit(&line, 1, 100 * MS), SPOT_OK);
+    spot_scheduler_give_up(&line, 2);
+    for (int i = 0; i < 10; i++)
+        run_one(4 * MS);
+    assert_in_range(line.cost_us[1], 4 * MS, 5 * MS);
+}
+
+static void costs_that_rise_for_good_are_followed_whatever_they_were(void **state) {
+    (void)state;
+    static const uint64_t none_us[] = {0, 0};
+    spot_line_set_costs(&line, sizes, none_us, 2);
+    for (int i = 0; i < 80; i++)
+        run_one(400 * MS);
+    assert_in_range(line.cost_us[1], 390 * MS, 401 * MS);
 }
 
 static void costs_between_measured_sizes_lie_on_a_line(void **state) {
@@ -334,6 +359,8 @@ int main(void) {
         TEST(more_lanes_take_more_work),
         TEST(a_long_queue_of_one_model_leaves_room_for_another),
         TEST(costs_follow_what_is_measured),
+        TEST(one_absurd_measurement_does_not_close_the_queue),
+        TEST(costs_that_rise_for_good_are_followed_whatever_they_were),
         TEST(costs_between_measured_sizes_lie_on_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
