@@ -2,6 +2,7 @@
 #include "core/candidates.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 size_t spot_collector_bytes(int capacity) {

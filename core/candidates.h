@@ -11,7 +11,6 @@
 #ifndef SPOT_CORE_CANDIDATES_H
 #define SPOT_CORE_CANDIDATES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -46,14 +45,6 @@ size_t spot_collector_bytes(int capacity);
 
 /* An empty collector over memory of spot_collector_bytes(capacity), aligned to 8. */
 void spot_collector_init(struct spot_collector *collector, void *memory, int capacity);
-
-/*
- * Whether a candidate of this score would still be kept. One that would not need not be offered, so
- * its box need not be known.
- */
-static inline bool spot_collector_wants(const struct spot_collector *collector, float score) {
-    return collector->count < collector->capacity || score > collector->heap[0].score;
-}
 
 /* Offers one candidate; call in the order of prior index, then class. */
 void spot_collector_offer(struct spot_collector *collector, const float box[4], float score,

@@ -35,6 +35,8 @@
     X(conv1x1##suffix)                                                                             \
     X(winograd##suffix)                                                                            \
     X(gfl_decode##suffix)                                                                          \
+    X(proposals##suffix)                                                                           \
+    X(ps_roi_align##suffix)                                                                        \
     X(yolo_decode##suffix)                                                                         \
     MAP_KERNELS(X, suffix)
 

@@ -62,6 +62,20 @@ struct spot_value *spot_proposals(struct spot_graph *graph, struct spot_value *c
 void spot_rpn_channels(enum spot_rpn_layout layout, int anchors, int a, int *background,
                        int *object);
 
+/*
+ * For kernels: decodes and clips the box of the anchor `base` (of cell (0, 0)) at cell (x, y).
+ * False when it is passed over. Its margin is the caller's to judge.
+ */
+bool spot_proposals_box(const struct spot_proposals *attrs, const float base[4], int x, int y,
+                        const float delta[4], const float *settings, float box[4]);
+
+/* For kernels: writes row `row` of one picture's rois and picks (NULL: not wanted). */
+void spot_proposals_keep(const float box[4], float margin, int anchor, int picture, int row,
+                         float *rois, float *picks);
+
+/* For kernels: writes the unused rows, from row `kept` on. */
+void spot_proposals_end(const struct spot_proposals *attrs, int kept, float *rois, float *picks);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,32 +17,21 @@ static enum spot_status infer(struct spot_op_types *types, struct spot_error *er
                              error);
 }
 
-/* A region on one axis, in cells. */
-struct axis {
-    float start, bin;
-    int limit; /* cells of the map */
-};
-
-static struct axis make_axis(const struct spot_ps_roi_align *a, float low, float high, int limit) {
+struct spot_roi_axis spot_roi_align_axis(const struct spot_ps_roi_align *a, float low, float high,
+                                         int limit) {
     float shift = a->mode == SPOT_ROI_ALIGN_TORCHVISION ? 0.5F : 0;
     float start = low * a->spatial_scale - shift;
     float size = high * a->spatial_scale - shift - start;
     if (a->mode != SPOT_ROI_ALIGN_TORCHVISION)
         size = fmaxf(size, 0);
-    return (struct axis){start, size / (float)a->pooled_size, limit};
+    return (struct spot_roi_axis){start, size / (float)a->pooled_size, limit};
 }
 
-/* The two cells about a sample on one axis. weight 0 stands for a cell outside the map. */
-struct tap {
-    int low, high;
-    float weight_low, weight_high;
-};
-
-static struct tap make_tap(const struct spot_ps_roi_align *a, const struct axis *axis, int bin,
-                           int sample) {
+struct spot_roi_tap spot_roi_align_tap(const struct spot_ps_roi_align *a,
+                                       const struct spot_roi_axis *axis, int bin, int sample) {
     float at = axis->start + axis->bin * ((float)bin + ((float)sample + 0.5F) / (float)a->samples);
     float limit = (float)axis->limit;
-    struct tap none = {0, 0, 0, 0};
+    struct spot_roi_tap none = {0, 0, 0, 0};
     if (a->mode == SPOT_ROI_ALIGN_TORCHVISION && (at < -1 || at > limit))
         return none;
     if (a->mode == SPOT_ROI_ALIGN_ZERO_MAX && (at <= -1 || at >= limit))
@@ -50,7 +39,7 @@ static struct tap make_tap(const struct spot_ps_roi_align *a, const struct axis 
     if (a->mode != SPOT_ROI_ALIGN_ZERO_MAX)
         at = fminf(fmaxf(at, 0), limit - 1);
     float floor_at = floorf(at), fraction = at - floor_at;
-    struct tap tap = {(int)floor_at, (int)floor_at + 1, 1 - fraction, fraction};
+    struct spot_roi_tap tap = {(int)floor_at, (int)floor_at + 1, 1 - fraction, fraction};
     if (tap.low < 0) { /* ZERO_MAX only: half outside */
         tap.low = 0;
         tap.weight_low = 0;
@@ -68,7 +57,7 @@ struct point {
     float y_low, y_high, x_low, x_high;
 };
 
-static struct point make_point(struct tap y, struct tap x, int width) {
+static struct point make_point(struct spot_roi_tap y, struct spot_roi_tap x, int width) {
     int low = y.low * width, high = y.high * width;
     return (struct point){{low + x.low, low + x.high, high + x.low, high + x.high},
                           y.weight_low,
@@ -117,18 +106,19 @@ static void align_bin(const struct spot_ps_roi_align *a, const struct point *poi
 /* out [D,P,P] of one region; data [C,H,W] of its picture. */
 static void align_region(const struct spot_ps_roi_align *a, const struct spot_roi *roi,
                          const float *data, int height, int width, float *out) {
-    struct axis rows = make_axis(a, roi->y1, roi->y2, height);
-    struct axis columns = make_axis(a, roi->x1, roi->x2, width);
-    struct tap y[SPOT_ROI_ALIGN_SAMPLES_MAX];
+    struct spot_roi_axis rows = spot_roi_align_axis(a, roi->y1, roi->y2, height);
+    struct spot_roi_axis columns = spot_roi_align_axis(a, roi->x1, roi->x2, width);
+    struct spot_roi_tap y[SPOT_ROI_ALIGN_SAMPLES_MAX];
     struct point points[SPOT_ROI_ALIGN_SAMPLES_MAX * SPOT_ROI_ALIGN_SAMPLES_MAX];
     for (int ph = 0; ph < a->pooled_size; ph++) {
         for (int i = 0; i < a->samples; i++)
-            y[i] = make_tap(a, &rows, ph, i);
+            y[i] = spot_roi_align_tap(a, &rows, ph, i);
         for (int pw = 0; pw < a->pooled_size; pw++) {
             int count = 0;
             for (int i = 0; i < a->samples; i++)
                 for (int j = 0; j < a->samples; j++)
-                    points[count++] = make_point(y[i], make_tap(a, &columns, pw, j), width);
+                    points[count++] =
+                        make_point(y[i], spot_roi_align_tap(a, &columns, pw, j), width);
             align_bin(a, points, count, ph, pw, data, (size_t)height * (size_t)width, out++);
         }
     }

@@ -48,6 +48,22 @@ extern const struct spot_op spot_op_ps_roi_align;
 struct spot_value *spot_ps_roi_align(struct spot_graph *graph, struct spot_value *data,
                                      struct spot_value *rois, struct spot_ps_roi_align attrs);
 
+/* For kernels: a region on one axis, in cells of a map that has `limit` of them. */
+struct spot_roi_axis {
+    float start, bin;
+    int limit;
+};
+struct spot_roi_axis spot_roi_align_axis(const struct spot_ps_roi_align *attrs, float low,
+                                         float high, int limit);
+
+/* The two cells about a sample on one axis. A weight of 0 stands for a cell outside the map. */
+struct spot_roi_tap {
+    int low, high;
+    float weight_low, weight_high;
+};
+struct spot_roi_tap spot_roi_align_tap(const struct spot_ps_roi_align *attrs,
+                                       const struct spot_roi_axis *axis, int bin, int sample);
+
 #ifdef __cplusplus
 }
 #endif

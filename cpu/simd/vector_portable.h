@@ -24,6 +24,9 @@ SIMD_INLINE vf vf_set(float x) {
 SIMD_INLINE vf vf_add(vf x, vf y) {
     return x + y;
 }
+SIMD_INLINE vf vf_sub(vf x, vf y) {
+    return x - y;
+}
 SIMD_INLINE vf vf_mul(vf x, vf y) {
     return x * y;
 }
@@ -37,6 +40,9 @@ SIMD_INLINE vf vf_select(vf_bits mask, vf a, vf b) {
 }
 SIMD_INLINE vf vf_max(vf x, vf y) {
     return vf_select((vf_bits)(x > y), x, y);
+}
+SIMD_INLINE vf vf_min(vf x, vf y) {
+    return vf_select((vf_bits)(x < y), x, y);
 }
 
 /* Whether any lane is >= limit. */
