@@ -30,7 +30,7 @@ enum spot_status {
 
 struct spot_error {
     enum spot_status status;
-    char text[352]; /* always terminated; longer texts are cut */
+    char text[640]; /* always terminated; longer texts are cut */
 };
 
 /*

@@ -145,8 +145,7 @@ BAD_FILES = [
     ('{"models": [{"detector": "nanodet-m-320", "calibration": "no.json"}]}',
      "models[0].calibration: no.json: No such file or directory"),
     ('{"models": [{"detector": "nanodet-m-32"}]}',
-     "models[0].detector: detector 'nanodet-m-32' is not known; did you mean 'nanodet-m-320'?; "
-     "`spotter models` lists all there are"),
+     "models[0].detector: detector 'nanodet-m-32' is not known; did you mean 'nanodet-m-320'?; there are {detectors}"),
     ('{"access": {"origins": "example.org"}}',
      'access.origins: found "example.org", expected * or origins such as https://example.org, with commas between them'),
     ('{"access": {"keys": "no.keys"}}', "access.keys: no.keys: No such file or directory"),
@@ -158,6 +157,8 @@ BAD_FILES = [
 def test_check_refuses_a_bad_file_with_one_sentence(spotter, tmp_path, text, message):
     (tmp_path / "c.json").write_text(text, encoding="utf-8")
     result = spotter("config", "--check", "c.json")
+    listed = json.loads(spotter("models", "--json").stdout) if "{detectors}" in message else []
+    message = message.replace("{detectors}", ", ".join(one["name"] for one in listed))
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == f"spotter: c.json: {message}\n"
 
