@@ -31,7 +31,8 @@ struct spot_model_options {
     const char *detector;               /* "nanodet-m-320" */
     const char *weights;                /* path of a safetensors file */
     const struct spot_weights *tensors; /* in place of a file; borrowed until the model is freed */
-    const char *labels; /* path of a text file, one class name a line; NULL for none */
+    const char *labels; /* path of a text file, one class name a line; NULL for none. It counts
+                           only for weights that do not name their classes. */
     enum spot_precision precision;
     const struct spot_calibration *calibration; /* for INT8; borrowed while it loads */
     int batch_max;                              /* 0 means 1 */
@@ -43,6 +44,7 @@ struct spot_model_info {
     const struct spot_detector *detector;
     int classes;
     const char *const *class_names; /* classes of them, UTF-8 */
+    bool labels_unused; /* there is a labels file, and the weights name their classes otherwise */
     const struct spot_graph *graph; /* prepared */
     uint64_t parameters, macs;      /* as published: before preparation, for one picture */
     struct spot_program_info program;

@@ -245,6 +245,8 @@ static enum spot_status measure(struct calibrate *self, struct spot_error *error
     struct spot_model *f32 = NULL, *int8 = NULL;
     enum spot_status status = load(self, self->device, SPOT_PRECISION_F32, &f32, error);
     if (status == SPOT_OK)
+        spot_command_remark(self->entry, f32);
+    if (status == SPOT_OK)
         status = load(self, self->device, SPOT_PRECISION_INT8, &int8, error);
     if (status == SPOT_OK && self->annotations != NULL)
         status = evaluate_both(self, f32, int8, error);

@@ -151,6 +151,7 @@ static enum spot_status run(struct detect *detect, const struct spot_options *op
         status = spot_file_digest(setup.weights, detect->digest, error);
     if (status != SPOT_OK)
         goto out;
+    spot_command_remark(detect->entry, detect->model);
     int threads = spot_runner_threads(&chosen.info);
     detect->backend = chosen.backend;
     detect->outcomes = calloc((size_t)threads, sizeof *detect->outcomes);

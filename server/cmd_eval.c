@@ -144,8 +144,10 @@ static enum spot_status run(struct eval *eval, struct spot_options *options,
         setup.build.all_classes = true;
         status = spot_model_setup_load(chosen.device, &options->models[0], &setup, &model, error);
     }
-    if (status == SPOT_OK)
+    if (status == SPOT_OK) {
+        spot_command_remark(&options->models[0], model);
         status = evaluate(eval, &options->models[0], &chosen, model, error);
+    }
     spot_model_free(&model);
     spot_device_close(&chosen.device);
     return status;

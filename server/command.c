@@ -100,6 +100,12 @@ int spot_command_failed(const struct spot_error *error) {
     return SPOT_EXIT_FAILED;
 }
 
+void spot_command_remark(const struct spot_model_entry *entry, const struct spot_model *model) {
+    if (spot_model_info(model)->labels_unused)
+        fprintf(stderr, "spotter: labels '%s' are not used: the weights name their classes\n",
+                entry->labels);
+}
+
 int spot_command_wrong_usage(const char *name, const char *format, ...) {
     va_list args;
     va_start(args, format);

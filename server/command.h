@@ -10,6 +10,7 @@
 #define SPOT_SERVER_COMMAND_H
 
 #include "core/error.h"
+#include "models/model.h"
 #include "server/options.h"
 
 #ifdef __cplusplus
@@ -59,6 +60,9 @@ int spot_command_unknown(const char *name);
 
 /* Prints "spotter: text" to stderr and returns SPOT_EXIT_FAILED. */
 int spot_command_failed(const struct spot_error *error);
+
+/* Prints what of the entry does not count for the model that was loaded from it, to stderr. */
+void spot_command_remark(const struct spot_model_entry *entry, const struct spot_model *model);
 
 /* Prints "spotter NAME: message" and where to find help to stderr; returns SPOT_EXIT_USAGE. */
 #if defined(__GNUC__)

@@ -129,7 +129,8 @@ const struct spot_option spot_option_table[] = {
      .unset = "those of the detector",
      .argument = "FILE",
      .commands = DETECTS,
-     .help = "Class names, one a line, for weights that do not name their classes."},
+     .help = "Class names, one a line, for weights that do not name their classes; where they do, "
+             "a file with other names is not used, and a warning says so."},
     {.key = "models[].variant",
      .rule = SPOT_RULE_TEXT,
      .offset = MODEL(variant),

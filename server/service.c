@@ -136,6 +136,9 @@ static enum spot_status load_models(struct spot_service *service,
                  spot_text("detector", served->detector),
                  spot_text("precision", spot_precision_name(served->info->program.precision)),
                  spot_int("classes", served->info->classes), spot_text("digest", served->digest));
+        if (served->info->labels_unused)
+            spot_log(SPOT_LOG_WARN, spot_event("labels_not_used"), spot_text("name", served->name),
+                     spot_text("reason", "the weights name their classes"));
     }
     pthread_mutex_lock(&service->lock);
     struct spot_served_set *old = service->models;

@@ -78,35 +78,75 @@ static enum spot_status number_classes(struct spot_model *model, struct spot_err
                                       : spot_fail(error, SPOT_NO_MEMORY, "labels: out of memory");
 }
 
+/* Class names as they are read, before anybody has compared them with the weights. */
+struct labels {
+    const char **names; /* the arena's; NULL: none were named */
+    int count;
+};
+
+static enum spot_status split(const char *text, struct spot_arena *arena, struct labels *labels,
+                              struct spot_error *error) {
+    return spot_labels_split(text, arena, &labels->names, &labels->count, error);
+}
+
+static enum spot_status names_in_weights(struct spot_model *model, struct labels *labels,
+                                         struct spot_error *error) {
+    const char *text = spot_safetensors_metadata(&model->file, "classes");
+    if (text == NULL)
+        return SPOT_OK;
+    const char *set = spot_labels_find(text);
+    return split(set != NULL ? set : text, &model->arena, labels, error);
+}
+
+static enum spot_status names_in_file(struct spot_model *model, const char *path,
+                                      struct labels *labels, struct spot_error *error) {
+    char *text = NULL;
+    if (path == NULL)
+        return SPOT_OK;
+    enum spot_status status = read_labels(path, &model->arena, &text, error);
+    return status == SPOT_OK ? split(text, &model->arena, labels, error) : status;
+}
+
+static bool labels_equal(const struct labels *a, const struct labels *b) {
+    bool equal = a->count == b->count;
+    for (int i = 0; equal && i < a->count; i++)
+        equal = strcmp(a->names[i], b->names[i]) == 0;
+    return equal;
+}
+
+/* Those of the detector, where they are as many as the weights have. */
+static enum spot_status default_names(struct spot_model *model, struct spot_error *error) {
+    struct labels labels = {0};
+    enum spot_status status = SPOT_OK;
+    if (model->detector.labels != NULL)
+        status = split(model->detector.labels, &model->arena, &labels, error);
+    if (status != SPOT_OK || labels.count != model->info.classes)
+        return status == SPOT_OK ? number_classes(model, error) : status;
+    model->class_names = labels.names;
+    return SPOT_OK;
+}
+
 /* From the weights file, else the labels file, else the detector: the first that says anything. */
 static enum spot_status name_classes(struct spot_model *model,
                                      const struct spot_model_options *options,
                                      struct spot_error *error) {
-    const char *source = "the weights file";
-    const char *text = spot_safetensors_metadata(&model->file, "classes");
-    if (text != NULL && spot_labels_find(text) != NULL)
-        text = spot_labels_find(text);
-    enum spot_status status = SPOT_OK;
-    if (text == NULL && options->labels != NULL) {
-        source = "the labels file";
-        char *read = NULL;
-        status = read_labels(options->labels, &model->arena, &read, error);
-        text = read;
-    }
-    bool is_default = text == NULL;
-    if (is_default)
-        text = model->detector.labels;
-    if (status == SPOT_OK && text == NULL)
-        return number_classes(model, error);
-    int count = 0;
+    struct labels own = {0}, given = {0};
+    enum spot_status status = names_in_weights(model, &own, error);
     if (status == SPOT_OK)
-        status = spot_labels_split(text, &model->arena, &model->class_names, &count, error);
-    if (status != SPOT_OK || count == model->info.classes)
+        status = names_in_file(model, options->labels, &given, error);
+    if (status != SPOT_OK)
         return status;
-    if (is_default)
-        return number_classes(model, error);
-    return spot_fail(error, SPOT_INVALID, "labels: %s names %d classes, the weights have %d",
-                     source, count, model->info.classes);
+    const struct labels *chosen = own.names != NULL ? &own : &given;
+    model->info.labels_unused =
+        own.names != NULL && given.names != NULL && !labels_equal(&own, &given);
+    if (chosen->names == NULL)
+        return default_names(model, error);
+    if (chosen->count != model->info.classes)
+        return spot_fail(error, SPOT_INVALID, "labels: %s names %d classes, the weights have %d",
+                         chosen == &own ? "the weights file" : "the labels file", chosen->count,
+                         model->info.classes);
+    model->class_names = chosen->names;
+    return SPOT_OK;
 }
 
 static enum spot_status count_classes(struct spot_model *model, struct spot_error *error) {

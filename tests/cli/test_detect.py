@@ -120,6 +120,15 @@ def test_a_detector_without_weights_asks_for_a_file(spotter):
     assert "nanodet-m-416" in result.stderr and ".safetensors" in result.stderr
 
 
+def test_labels_that_say_otherwise_than_the_weights_are_not_used_with_a_warning(spotter, tmp_path):
+    (tmp_path / "others.txt").write_text("a\nb\nc\nd\ne\n")
+    result = spotter("detect", *QUICK, "--labels", "others.txt", SAMPLE)
+    assert result.returncode == 0
+    assert result.stderr == "spotter: labels 'others.txt' are not used: the weights name their classes\n"
+    (tmp_path / "same.txt").write_text("qr\ndata_matrix\naztec\npdf417\nlinear\n")
+    assert spotter("detect", *QUICK, "--labels", "same.txt", SAMPLE).stderr == ""
+
+
 def test_an_annotated_picture_that_cannot_be_written_fails(spotter):
     result = spotter("detect", *QUICK, "--annotate", "/no/such/folder/x.png", SAMPLE)
     assert result.returncode == 1

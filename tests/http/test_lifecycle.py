@@ -53,6 +53,14 @@ def test_a_server_tells_that_it_is_starting_until_it_is_ready(serve, tmp_path):
     assert server.post(PICTURE).status == 200
 
 
+def test_the_log_warns_of_labels_that_the_weights_overrule(serve, tmp_path):
+    (tmp_path / "others.txt").write_text("a\nb\nc\nd\ne\n")
+    server = serve("--config", config(tmp_path / "c.json", model("a", labels="others.txt"), model("b")))
+    assert "name=a" in server.lines("labels_not_used")[0]
+    assert len(server.lines("labels_not_used")) == 1
+    assert server.get("/models/a").json["classes"] == server.get("/models/b").json["classes"]
+
+
 def test_the_first_model_is_the_default_one(serve, tmp_path):
     server = serve("--config", config(tmp_path / "c.json", model("b"), model("a")))
     assert server.post(PICTURE).json["model"]["name"] == "b"

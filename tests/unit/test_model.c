@@ -148,6 +148,32 @@ static char *labels_file(const char *text) {
     return path;
 }
 
+static bool is_unused(const struct file *file, const char *labels) {
+    struct spot_model *model;
+    assert_string_equal(load(file, "nanodet-m-320", labels, &model), "");
+    bool unused = spot_model_info(model)->labels_unused;
+    assert_string_equal(spot_model_info(model)->class_names[4], "linear");
+    spot_model_free(&model);
+    return unused;
+}
+
+static void names_in_the_weights_go_before_a_labels_file_and_it_is_known(void **state) {
+    (void)state;
+    static const char *const others[] = {"qr\ndata_matrix\naztec\npdf417\nbars", "a\nb\n"};
+    struct file file = read_bundled();
+    assert_false(is_unused(&file, NULL));
+    for (int i = 0; i < 2; i++) {
+        char *path = labels_file(others[i]);
+        assert_true(is_unused(&file, path));
+        unlink(path);
+    }
+    char *path = labels_file("qr\ndata_matrix\naztec\npdf417\nlinear\n");
+    assert_false(is_unused(&file, path));
+    unlink(path);
+    expect(&file, "nanodet-m-320", "/nonexistent", "labels '/nonexistent' cannot be read");
+    free(file.bytes);
+}
+
 static void a_labels_file_names_the_classes_that_the_weights_do_not(void **state) {
     (void)state;
     struct file file = read_bundled();
@@ -291,6 +317,7 @@ int main(void) {
         cmocka_unit_test(a_renamed_tensor_is_missed_by_its_name),
         cmocka_unit_test(a_flipped_exponent_is_refused),
         cmocka_unit_test(a_truncated_file_is_refused_wherever_it_ends),
+        cmocka_unit_test(names_in_the_weights_go_before_a_labels_file_and_it_is_known),
         cmocka_unit_test(a_labels_file_names_the_classes_that_the_weights_do_not),
         cmocka_unit_test(suppression_is_what_was_asked_for_else_what_the_weights_say),
         cmocka_unit_test(requests_choose_classes_and_numbers),
