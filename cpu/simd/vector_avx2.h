@@ -14,6 +14,11 @@ SIMD_INLINE vf vf_load(const float *from) {
 SIMD_INLINE void vf_store(float *to, vf x) {
     _mm256_storeu_ps(to, x);
 }
+/* There is nothing of whole lines here. */
+SIMD_INLINE void vf_stream(float *to, vf x) {
+    vf_store(to, x);
+}
+SIMD_INLINE void vf_stream_end(void) {}
 SIMD_INLINE vf vf_set(float x) {
     return _mm256_set1_ps(x);
 }

@@ -80,6 +80,17 @@ SIMD_INLINE vf vf_from_i32(const int32_t *from) {
 SIMD_INLINE vf vf_load_u8(const uint8_t *from) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from)));
 }
+/* vf_store past the caches, where it is a whole line; other threads see it after vf_stream_end. */
+SIMD_INLINE void vf_stream(float *to, vf x) {
+    if ((uintptr_t)to % sizeof x == 0)
+        _mm512_stream_ps(to, x);
+    else
+        _mm512_storeu_ps(to, x);
+}
+SIMD_INLINE void vf_stream_end(void) {
+    _mm_sfence();
+}
+
 SIMD_INLINE void vf_store_u8(uint8_t *to, vf x) {
     __m512i whole = _mm512_cvtps_epi32(vf_min(vf_max(x, vf_set(0)), vf_set(255)));
     _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8(whole));

@@ -18,6 +18,11 @@ SIMD_INLINE vf vf_load(const float *from) {
 SIMD_INLINE void vf_store(float *to, vf x) {
     memcpy(to, &x, sizeof x);
 }
+/* There is nothing of whole lines here. */
+SIMD_INLINE void vf_stream(float *to, vf x) {
+    vf_store(to, x);
+}
+SIMD_INLINE void vf_stream_end(void) {}
 SIMD_INLINE vf vf_set(float x) {
     return (vf){x, x, x, x};
 }

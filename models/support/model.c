@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABELS_BYTES_MAX = 1 << 20 };
+enum {
+    LABELS_BYTES_MAX = 1 << 20,
+    LINE = 64, /* bytes of a line of the cache */
+};
 
 struct spot_model {
     struct spot_model_info info;
@@ -29,7 +32,7 @@ struct share {
     struct spot_lane *lane;
     struct spot_binding bindings[SPOT_BATCH_MAX];
     int count;
-    float *outputs;
+    void *outputs;
 };
 
 struct spot_model_lane {
@@ -330,24 +333,26 @@ int spot_model_reduction(const struct spot_model *model, int width, int height) 
     return reduction;
 }
 
-static size_t output_elements(const struct spot_graph *graph, int output) {
-    return spot_shape_elements(&graph->outputs[output]->type.shape);
+/* What an output takes, in whole lines of the cache, so that vectors never cross one. */
+static size_t output_bytes(const struct spot_graph *graph, int output) {
+    size_t bytes = spot_shape_elements(&graph->outputs[output]->type.shape) * sizeof(float);
+    return (bytes + LINE - 1) / LINE * LINE;
 }
 
 /* A lane of the backend, and memory for the outputs of a whole batch. */
 static enum spot_status share_init(struct share *share, const struct spot_network *network,
                                    int batch_max, struct spot_error *error) {
-    size_t elements = output_elements(network->graph, 0);
-    for (int i = 1; i < network->graph->n_outputs; i++)
-        elements += output_elements(network->graph, i);
-    share->outputs = calloc((size_t)batch_max, elements * sizeof(float));
+    size_t bytes = 0;
+    for (int i = 0; i < network->graph->n_outputs; i++)
+        bytes += output_bytes(network->graph, i);
+    share->outputs = aligned_alloc(LINE, (size_t)batch_max * bytes);
     if (share->outputs == NULL)
         return spot_fail(error, SPOT_NO_MEMORY, "model: out of memory for a lane");
-    float *next = share->outputs;
+    char *next = share->outputs;
     for (int b = 0; b < batch_max; b++) {
         for (int i = 0; i < network->graph->n_outputs; i++) {
-            share->bindings[b].out[i] = next;
-            next += output_elements(network->graph, i);
+            share->bindings[b].out[i] = (float *)next;
+            next += output_bytes(network->graph, i);
         }
     }
     return network->program->device->backend->lane_new(network->program, &share->lane, error);
