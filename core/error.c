@@ -31,6 +31,15 @@ void spot_error_prefix(struct spot_error *error, const char *format, ...) {
     strcpy(error->text, text);
 }
 
+void spot_error_name_file(struct spot_error *error, const char *what, const char *path) {
+    size_t length = strlen(what);
+    if (error == NULL || strncmp(error->text, what, length) != 0 ||
+        strncmp(error->text + length, ": ", 2) != 0)
+        return;
+    struct spot_error found = *error;
+    spot_fail(error, found.status, "%s '%.200s'%s", what, path, found.text + length);
+}
+
 const char *spot_status_name(enum spot_status status) {
     static const char *const names[SPOT_STATUS_COUNT] = {
         [SPOT_OK] = "ok",

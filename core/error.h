@@ -49,6 +49,9 @@ __attribute__((format(printf, 2, 3)))
 #endif
 void spot_error_prefix(struct spot_error *error, const char *format, ...);
 
+/* Makes "what: text" into "what 'path': text", where it is about a file; other texts stay. */
+void spot_error_name_file(struct spot_error *error, const char *what, const char *path);
+
 /* The name of a status, for logs: "invalid", "limit", … */
 const char *spot_status_name(enum spot_status status);
 

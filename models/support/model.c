@@ -98,7 +98,10 @@ static enum spot_status names_in_weights(struct spot_model *model, struct labels
     if (text == NULL)
         return SPOT_OK;
     const char *set = spot_labels_find(text);
-    return split(set != NULL ? set : text, &model->arena, labels, error);
+    enum spot_status status = split(set != NULL ? set : text, &model->arena, labels, error);
+    if (status != SPOT_OK)
+        spot_error_prefix(error, "weights: metadata 'classes'");
+    return status;
 }
 
 static enum spot_status names_in_file(struct spot_model *model, const char *path,
@@ -107,7 +110,11 @@ static enum spot_status names_in_file(struct spot_model *model, const char *path
     if (path == NULL)
         return SPOT_OK;
     enum spot_status status = read_labels(path, &model->arena, &text, error);
-    return status == SPOT_OK ? split(text, &model->arena, labels, error) : status;
+    if (status == SPOT_OK)
+        status = split(text, &model->arena, labels, error);
+    if (status != SPOT_OK)
+        spot_error_name_file(error, "labels", path);
+    return status;
 }
 
 static bool labels_equal(const struct labels *a, const struct labels *b) {
@@ -144,12 +151,16 @@ static enum spot_status name_classes(struct spot_model *model,
         own.names != NULL && given.names != NULL && !labels_equal(&own, &given);
     if (chosen->names == NULL)
         return default_names(model, error);
-    if (chosen->count != model->info.classes)
-        return spot_fail(error, SPOT_INVALID, "labels: %s names %d classes, the weights have %d",
-                         chosen == &own ? "the weights file" : "the labels file", chosen->count,
-                         model->info.classes);
     model->class_names = chosen->names;
-    return SPOT_OK;
+    if (chosen->count == model->info.classes)
+        return SPOT_OK;
+    if (chosen == &given)
+        return spot_fail(error, SPOT_INVALID,
+                         "labels '%.200s': the labels file names %d classes, the weights have %d",
+                         options->labels, chosen->count, model->info.classes);
+    return spot_fail(error, SPOT_INVALID,
+                     "weights: metadata 'classes' names %d classes, the tensors have %d",
+                     chosen->count, model->info.classes);
 }
 
 static enum spot_status count_classes(struct spot_model *model, struct spot_error *error) {
@@ -264,6 +275,8 @@ static enum spot_status load(struct spot_model *model, struct spot_device *devic
         status = make_networks(model, device, options, error);
     if (status == SPOT_OK)
         describe(model, device);
+    else if (options->tensors == NULL)
+        spot_error_name_file(error, "weights", options->weights);
     return status;
 }
 

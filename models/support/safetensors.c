@@ -203,6 +203,7 @@ enum spot_status spot_safetensors_open(const char *path, struct spot_safetensors
     enum spot_status status = spot_safetensors_parse(map, size, file, error);
     if (status != SPOT_OK) {
         munmap(map, size);
+        spot_error_name_file(error, "weights", path);
         return status;
     }
     file->map = map;

@@ -120,6 +120,15 @@ def test_a_detector_without_weights_asks_for_a_file(spotter):
     assert "nanodet-m-416" in result.stderr and ".safetensors" in result.stderr
 
 
+def test_weights_that_are_refused_are_named_by_their_file(spotter, tmp_path):
+    whole = (ROOT / "models" / "weights" / "codes-nanodet-m-320.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[:100000])
+    result = spotter("detect", *QUICK, "--model", "nanodet-m-320=cut.safetensors", SAMPLE)
+    assert result.returncode == 1
+    assert result.stderr.startswith("spotter: weights 'cut.safetensors': tensor '")
+    assert "is it truncated?" in result.stderr
+
+
 def test_labels_that_say_otherwise_than_the_weights_are_not_used_with_a_warning(spotter, tmp_path):
     (tmp_path / "others.txt").write_text("a\nb\nc\nd\ne\n")
     result = spotter("detect", *QUICK, "--labels", "others.txt", SAMPLE)

@@ -65,7 +65,14 @@ static const char *load_as(const struct file *file, struct spot_model_options op
     options.weights = path;
     enum spot_status status = spot_model_load(device, &options, model, &error);
     unlink(path);
-    return status == SPOT_OK ? "" : error.text;
+    if (status == SPOT_OK)
+        return "";
+    char file_named[64];
+    snprintf(file_named, sizeof file_named, "weights '%s'", path);
+    if (strncmp(error.text, "weights", strlen("weights")) == 0 &&
+        strncmp(error.text, file_named, strlen(file_named)) != 0)
+        fail_msg("'%s' does not begin with \"%s\"", error.text, file_named);
+    return error.text;
 }
 
 static const char *load(const struct file *file, const char *detector, const char *labels,
@@ -177,6 +184,11 @@ static void names_in_the_weights_go_before_a_labels_file_and_it_is_known(void **
 static void a_labels_file_names_the_classes_that_the_weights_do_not(void **state) {
     (void)state;
     struct file file = read_bundled();
+    edit(&file, "qr\\ndata", "qr  data");
+    expect(&file, "nanodet-m-320", NULL, "metadata 'classes' names 4 classes, the tensors have 5");
+    edit(&file, "qr  data", "\\n\\ndata");
+    expect(&file, "nanodet-m-320", NULL,
+           "metadata 'classes': labels: the name in line 1 has 0 bytes");
     edit(&file, "\"classes\"", "\"klasses\"");
     char *path = labels_file("a\nb\nc\r\nd\ne");
     struct spot_model *model;
@@ -189,7 +201,9 @@ static void a_labels_file_names_the_classes_that_the_weights_do_not(void **state
     expect(&file, "nanodet-m-320", path, "the labels file names 2 classes, the weights have 5");
     unlink(path);
     path = labels_file("a\n\nc\n");
-    expect(&file, "nanodet-m-320", path, "the name in line 2 has 0 bytes");
+    char where[128];
+    snprintf(where, sizeof where, "labels '%s': the name in line 2 has 0 bytes", path);
+    expect(&file, "nanodet-m-320", path, where);
     unlink(path);
     expect(&file, "nanodet-m-320", "/nonexistent", "labels '/nonexistent' cannot be read");
 
