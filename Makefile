@@ -3,14 +3,14 @@
 #   make demo    install what is missing, build, serve the bundled model, post a sample picture
 #   make check   install what the tests need, build, run every test
 #   make build   only build: build/spotter
-#   make bench   compare with other runtimes on this machine
+#   make bench   compare with other runtimes on this machine (also: make bench-peers)
 #   make bench-serving  load this server and others on this machine
 #   make load    put the server under load on this machine, about three minutes
 #   make fuzz    look for inputs that break it, FUZZ_SECONDS long (600)
 #   make docker-check  build the container images and try them (root; half an hour)
 #   make format  format the C sources
 
-.PHONY: demo check build bench bench-serving load fuzz docker-check format clean
+.PHONY: demo check build bench bench-peers bench-serving load fuzz docker-check format clean
 MAKEFLAGS += --no-print-directory
 
 demo:
@@ -34,7 +34,7 @@ docker-check:
 	@$(MAKE) build
 	@docker/check
 
-bench: build
+bench bench-peers: build
 	@bench/run
 
 bench-serving: build

@@ -5,8 +5,8 @@
 
 Every contender gets the same prepared input tensor and gives raw outputs: no decoding of pictures,
 no resizing, no boxes. They take turns, A B C A B C ..., each for a short while on the same CPUs, so that
-a busy or slow moment of the machine meets all of them; what counts is the median of the rounds. The
-outputs of every contender are compared with what spotter computes in float32 from the same input.
+a busy or slow moment of the machine meets all of them. Speeds of one round are compared with each other
+only, and what counts is the median of the rounds' ratios. The outputs of every contender are compared with what spotter computes in float32 from the same input.
 
 With several threads each contender runs as many copies of the network, one thread each, at the same
 time: that gives all of them their highest throughput.
@@ -22,19 +22,31 @@ import platform
 import statistics
 import sys
 import time
+import typing
 
 import networks
 from networks import NETWORKS, Files
 from runtimes import PEERS, Spotter
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+ALL_CPUS = os.sched_getaffinity(0)
 
 # of outputs beside those of spotter in f32, or else of the first other runtime
 NOISE_MOST = {"f32": 1e-3, "bf16": 0.1}
 
 
-def contenders(files, batch, threads, computed, arguments):
+class Setting(typing.NamedTuple):
+    batch: int
+    threads: int
+
+    def pin(self, cpu):
+        """A single thread computes on one CPU, several on all that this program was given."""
+        os.sched_setaffinity(0, {cpu} if self.threads == 1 else ALL_CPUS)
+
+
+def contenders(files, setting, computed, arguments):
     """Everything that runs this network here; what does not is named on standard error."""
+    setting.pin(arguments.cpu)
     made = []
     for runtime in arguments.only:
         if runtime != "spotter" and files.onnx is None:
@@ -42,13 +54,13 @@ def contenders(files, batch, threads, computed, arguments):
         for precision in ("f32", "bf16"):
             try:
                 if runtime == "spotter":
-                    one = Spotter(files, precision, arguments.spotter, batch, threads)
+                    one = Spotter(files, precision, arguments.spotter, *setting)
                     one.measure(0.01)
                 else:
-                    inputs = networks.make_inputs(files.network, batch, computed)
-                    one = PEERS[runtime](files, precision, inputs, threads)
+                    inputs = networks.make_inputs(files.network, setting.batch, computed)
+                    one = PEERS[runtime](files, precision, inputs, setting.threads)
                     one.run()
-                made.append(one)
+                made.append((setting, one))
             except Exception as reason:  # whatever a foreign runtime may raise
                 text = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
                 print(f"{files.name}: without {runtime} {precision}: {text}", file=sys.stderr)
@@ -62,22 +74,29 @@ def expected_outputs(files, arguments):
     return Spotter(files, "f32", arguments.spotter, 1, 1).computed()
 
 
-def compare(files, batch, threads, arguments):
-    computed = expected_outputs(files, arguments)
-    runners = contenders(files, batch, threads, computed, arguments)
+def take_turns(files, runners, arguments):
+    """(milliseconds, pictures a second) of each runner in each round."""
     turns = [[] for _ in runners]
-    if not runners:
-        sys.exit(f"compare: nothing here runs {files.name}")
     for number in range(arguments.rounds):
-        for one, times in zip(runners, turns):
+        for (setting, one), times in zip(runners, turns):
+            setting.pin(arguments.cpu)
             times.append(one.measure(arguments.seconds))
         if sys.stderr.isatty():
             print(f"\r{files.name}: round {number + 1} of {arguments.rounds} ", end="", file=sys.stderr)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
+    return turns
+
+
+def compare(files, settings, arguments):
+    computed = expected_outputs(files, arguments)
+    runners = [one for setting in settings for one in contenders(files, setting, computed, arguments)]
+    if not runners:
+        sys.exit(f"compare: nothing here runs {files.name}")
+    turns = take_turns(files, runners, arguments)
     expected = files.network.shown(computed) if computed else None
     rows = []
-    for one, times in zip(runners, turns):
+    for (setting, one), times in zip(runners, turns):
         outputs = one.outputs() if importlib.util.find_spec("numpy") else None
         expected = expected or outputs
         off = networks.noise(outputs, expected) if outputs else None
@@ -89,13 +108,13 @@ def compare(files, batch, threads, arguments):
                 "runtime": one.name,
                 "version": one.version,
                 "precision": one.precision,
-                "batch": batch,
-                "threads": threads,
+                "batch": setting.batch,
+                "threads": setting.threads,
                 "ms": statistics.median(ms for ms, _ in times),
                 "ms_least": min(ms for ms, _ in times),
                 "ms_most": max(ms for ms, _ in times),
                 "images_per_second": statistics.median(rate for _, rate in times),
-                "turns": [ms for ms, _ in times],
+                "turns": [rate for _, rate in times],
                 "noise": off,
             }
         )
@@ -127,33 +146,39 @@ def add_accuracy(rows, measured):
             row["accuracy"] = None
 
 
-def print_table(rows):
+def ratio(row, other):
+    """Pictures of `row` for each one of `other`: the median of the rounds. None without one of them."""
+    if row is None or other is None:
+        return None
+    return statistics.median(a / b for a, b in zip(row["turns"], other["turns"]))
+
+
+def add_ratios(rows):
     """
-    Ratios are to spotter in the same precision, batch and threads: 2.00 computes half as many. The last but one
-    column counts pictures for each one of ONNX Runtime in f32.
+    To each row: how many pictures spotter computes for each of its own in the same precision, batch and threads
+    (2.00: the row computes half as many); how many it computes itself for each of ONNX Runtime's in f32; and for each
+    that the same runtime computes one at a time on one thread.
     """
-
-    def setting(row):
-        return row["model"], row["batch"], row["threads"]
-
-    def rates(runtime, precision):
-        chosen = (row for row in rows if (row["runtime"], row["precision"]) == (runtime, precision))
-        return {setting(row): row["images_per_second"] for row in chosen}
-
-    def times(a, b):
-        return f"{a / b:7.2f}" if a and b else "      -"
-
-    titles = f"{'batch':>6}{'threads':>8}{'ms':>8}{'least':>9}{'most':>9}{'images/s':>10}  ratio  of ORT  accuracy"
-    print(f"{'model':<25}{'runtime':<23}{'precision':<9}{titles}")
-    own = {precision: rates("spotter", precision) for precision in ("f32", "bf16")}
-    onnxruntime = rates("ONNX Runtime", "f32")
+    found = {(r["model"], r["runtime"], r["precision"], r["batch"], r["threads"]): r for r in rows}
     for row in rows:
-        rate, accuracy = row["images_per_second"], row["accuracy"]
-        ratios = times(own[row["precision"]].get(setting(row)), rate) + " " + times(rate, onnxruntime.get(setting(row)))
-        name = f"{row['runtime']} {row['version']}"
+        model, setting = row["model"], (row["batch"], row["threads"])
+        row["spotter_for_each"] = ratio(found.get((model, "spotter", row["precision"], *setting)), row)
+        row["of_onnxruntime"] = ratio(row, found.get((model, "ONNX Runtime", "f32", *setting)))
+        row["of_single"] = ratio(row, found.get((model, row["runtime"], row["precision"], 1, 1)))
+
+
+def print_table(rows):
+    def times(value):
+        return f"{value:8.2f}" if value else "       -"
+
+    titles = f"{'batch':>6}{'threads':>8}{'ms':>8}{'least':>9}{'most':>9}{'images/s':>10}   ratio  of ORT  of 1x1  accuracy"
+    print(f"{'model':<25}{'runtime':<23}{'precision':<9}{titles}")
+    for row in rows:
+        accuracy, name = row["accuracy"], f"{row['runtime']} {row['version']}"
+        ratios = times(row["spotter_for_each"]) + times(row["of_onnxruntime"]) + times(row["of_single"])
         print(
             f"{row['model']:<25}{name:<23}{row['precision']:<9}{row['batch']:>6}{row['threads']:>8}{row['ms']:>8.2f}"
-            f"{row['ms_least']:>9.2f}{row['ms_most']:>9.2f}{rate:>10.1f}{ratios}  "
+            f"{row['ms_least']:>9.2f}{row['ms_most']:>9.2f}{row['images_per_second']:>10.1f}{ratios}  "
             + (f"{accuracy['figure']} {accuracy['value']:.4f}" if accuracy else "-")
         )
 
@@ -174,11 +199,11 @@ def main():
     parser.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8], help="pictures computed together")
-    all_threads = sorted({1, len(os.sched_getaffinity(0))})
+    all_threads = sorted({1, len(ALL_CPUS)})
     parser.add_argument("--threads", nargs="+", type=int, default=all_threads, help="copies that compute at the same time")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each turn")
-    parser.add_argument("--cpu", type=int, help="the one that a single thread computes on (the last)")
+    parser.add_argument("--cpu", type=int, default=max(ALL_CPUS), help="the one that a single thread computes on (the last)")
     results = ROOT / "build" / "bench" / "accuracy.json"
     parser.add_argument("--accuracy", default=results, type=pathlib.Path, help="what bench/accuracy found, to stand beside")
     parser.add_argument("--out", type=pathlib.Path, help="write all figures here, as JSON")
@@ -186,15 +211,13 @@ def main():
     needed = any(NETWORKS[name].weights for name in arguments.models)
     if needed and not pathlib.Path(arguments.shared, "weights").is_dir():
         sys.exit(f"compare: no weights in {arguments.shared}; name the folder with SPOT_SHARED")
-    cpus = os.sched_getaffinity(0)
-    cpu = arguments.cpu if arguments.cpu is not None else max(cpus)
     load = os.getloadavg()[0]
     rows = []
     for name in arguments.models:
         files = Files(name, arguments.shared, arguments.spotter)
-        for threads, batch in itertools.product(arguments.threads, arguments.batch):
-            os.sched_setaffinity(0, {cpu} if threads == 1 else cpus)
-            rows += compare(files, batch, threads, arguments)
+        settings = [Setting(*one) for one in itertools.product(arguments.batch, arguments.threads)]
+        rows += compare(files, settings, arguments)
+    add_ratios(rows)
     add_accuracy(rows, read_accuracy(arguments.accuracy))
     print_table(rows)
     print(f"{cpu_name()}, load {load:.1f} before")

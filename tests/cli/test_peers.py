@@ -40,13 +40,16 @@ def test_every_row_names_its_precision(tmp_path):
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     titles = ["model", "runtime", "precision", "batch", "threads", "ms", "least", "most", "images/s", "ratio"]
-    assert lines[0].split() == [*titles, "of", "ORT", "accuracy"]
+    assert lines[0].split() == [*titles, "of", "ORT", "of", "1x1", "accuracy"]
     assert lines[1].split()[:2] == ["nanodet-m-320", "spotter"]
-    assert lines[1].split()[3] == "f32" and lines[1].split()[-4:] == ["1.00", "-", "AP", "0.2500"]
+    assert lines[1].split()[3] == "f32" and lines[1].split()[-5:] == ["1.00", "-", "1.00", "AP", "0.2500"]
     rows = json.loads(out.read_text())["rows"]
     assert rows[0]["precision"] == "f32"
     assert len(rows[0]["turns"]) == 2
     assert {row["batch"] for row in rows} == {1, 2}
+    single, double = (next(r for r in rows if r["batch"] == batch and r["precision"] == "f32") for batch in (1, 2))
+    by_round = [b / a for a, b in zip(single["turns"], double["turns"])]
+    assert min(by_round) <= double["of_single"] <= max(by_round)
     assert 0 < rows[0]["ms_least"] <= rows[0]["ms"] <= rows[0]["ms_most"]
 
 
