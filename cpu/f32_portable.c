@@ -11,6 +11,7 @@
 #include "cpu/simd/decode.inc"
 #include "cpu/simd/depthwise.inc"
 #include "cpu/simd/elementwise.inc"
+#include "cpu/simd/mlp.inc"
 #include "cpu/simd/pool2d.inc"
 #include "cpu/simd/preprocess.inc"
 #include "cpu/simd/proposals.inc"

@@ -34,6 +34,7 @@
     X(conv1x1_add##suffix)                                                                         \
     X(conv1x1##suffix)                                                                             \
     X(winograd##suffix)                                                                            \
+    X(mlp##suffix)                                                                                 \
     X(gfl_decode##suffix)                                                                          \
     X(proposals##suffix)                                                                           \
     X(ps_roi_align##suffix)                                                                        \
@@ -50,6 +51,7 @@
     X(resize_add_bf16_amx)                                                                         \
     X(conv1x1_add_amx)                                                                             \
     X(conv1x1_amx)                                                                                 \
+    X(mlp_amx)                                                                                     \
     X(conv_rows_pool_bf16_amx)                                                                     \
     X(conv_rows_bf16_amx)                                                                          \
     MAP_KERNELS(X, _bf16_amx)                                                                      \

@@ -1,7 +1,7 @@
 /*
- * Fully connected layers through oneDNN, on dense float32 rows. In a bf16 program the hidden ones,
- * which are most of the work, multiply rows rounded to bf16. Those that end a two-stage head, which
- * have no activation, stay float32: their scores decide what is kept.
+ * Fully connected layers through oneDNN, on dense float32 rows, where they do not follow one
+ * another (cpu/mlp.h). In a bf16 program the hidden ones, which are most of the work, multiply rows
+ * rounded to bf16. Those without an activation stay float32: their scores decide what is kept.
  */
 #include "core/ops/fully_connected.h"
 #include "cpu/kernel.h"
