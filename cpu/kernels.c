@@ -33,6 +33,7 @@
     X(resize_add##suffix)                                                                          \
     X(conv1x1_add##suffix)                                                                         \
     X(conv1x1##suffix)                                                                             \
+    X(winograd_pool##suffix)                                                                       \
     X(winograd##suffix)                                                                            \
     X(mlp##suffix)                                                                                 \
     X(gfl_decode##suffix)                                                                          \
