@@ -40,6 +40,9 @@ SIMD_INLINE vf vf_fma(vf x, vf y, vf z) {
 SIMD_INLINE vf vf_max(vf x, vf y) {
     return _mm256_max_ps(x, y);
 }
+SIMD_INLINE vf vf_max_or_nan(vf x, vf y) { /* all bits set is a NaN too */
+    return _mm256_or_ps(_mm256_max_ps(x, y), _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
 SIMD_INLINE vf vf_min(vf x, vf y) {
     return _mm256_min_ps(x, y);
 }

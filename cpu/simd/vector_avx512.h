@@ -35,6 +35,9 @@ SIMD_INLINE vf vf_fma(vf x, vf y, vf z) {
 SIMD_INLINE vf vf_max(vf x, vf y) {
     return _mm512_max_ps(x, y);
 }
+SIMD_INLINE vf vf_max_or_nan(vf x, vf y) {
+    return _mm512_mask_max_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, y);
+}
 SIMD_INLINE vf vf_min(vf x, vf y) {
     return _mm512_min_ps(x, y);
 }

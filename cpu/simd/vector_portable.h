@@ -46,6 +46,9 @@ SIMD_INLINE vf vf_select(vf_bits mask, vf a, vf b) {
 SIMD_INLINE vf vf_max(vf x, vf y) {
     return vf_select((vf_bits)(x > y), x, y);
 }
+SIMD_INLINE vf vf_max_or_nan(vf x, vf y) {
+    return vf_select((vf_bits)(x > y) | (vf_bits)(x != x), x, y);
+}
 SIMD_INLINE vf vf_min(vf x, vf y) {
     return vf_select((vf_bits)(x < y), x, y);
 }
