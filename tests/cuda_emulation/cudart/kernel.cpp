@@ -34,8 +34,8 @@ static void *global(struct ptx_window *window, uint64_t address, unsigned bytes,
                     enum ptx_access access, int line) {
     static Allocation last;
     static uint32_t last_generation;
-    if (last_generation != memory_generation || address < last.begin ||
-        address + bytes > last.begin + last.bytes) {
+    if (last_generation != memory_generation || last.device != launch.device ||
+        address < last.begin || address + bytes > last.begin + last.bytes) {
         const Allocation *found = find_allocation(address, bytes);
         if (found == nullptr || !found->live || found->device != launch.device) {
             const char *why = found == nullptr ? "outside of all device memory"

@@ -2,10 +2,10 @@
  * Who touched which word of device memory last, to see races and reads of what nobody wrote.
  *
  * Every two bytes, a float16, of device memory have a cell with the last write, which says whether
- * they were ever written, and the last read; no kernel writes single bytes. Two touches, one of
- * them a write, race unless something orders them: between two pieces of work, streams, events and
- * the host's waiting (Clock); within one kernel, being the same thread, a barrier of the block
- * between them, or an exchange of the warp between them.
+ * they were ever written, and the last read, or two that nothing orders; no kernel writes single
+ * bytes. Two touches, one of them a write, race unless something orders them: between two pieces of
+ * work, streams, events and the host's waiting (Clock); within one kernel, being the same thread, a
+ * barrier of the block between them, or an exchange of the warp between them.
  */
 #include "tests/cuda_emulation/cudart/machine.h"
 
@@ -23,9 +23,9 @@ enum {
 static const uint32_t MANY_BLOCKS = UINT32_MAX;
 
 struct Cell {
-    Toucher write, read; /* node 0: nobody */
+    Toucher write, read, read_too; /* node 0: nobody */
 };
-static_assert(sizeof(Cell) == 32, "cells are compared and copied as they lie");
+static_assert(sizeof(Cell) == 48, "cells are compared and copied as they lie");
 
 /* Cells of a piece of address space, made when it is first touched. */
 static const uint64_t PIECE = 1 << 16;
@@ -105,17 +105,29 @@ static void report(const Toucher &by, const Access &access, const char *fault,
                           other != nullptr ? ", and nothing orders them" : "");
 }
 
-/* Keeps what a later write must be ordered with: this read, and others since the last barrier. */
-static void remember_read(Toucher *read, const Toucher &by) {
+/*
+ * Makes `read` stand for this read as well, so that a write which is ordered with it is ordered
+ * with both. False where it cannot: the reads are of two pieces of work that nothing orders.
+ */
+static bool join_read(Toucher *read, const Toucher &by) {
     if (read->node == 0 || ordered(*read, by)) {
         *read = by;
-        return;
+        return true;
     }
     if (read->node != by.node)
-        return; /* a write must be ordered with the first one as well */
+        return false;
     if (read->block != by.block)
         read->block = MANY_BLOCKS;
     read->thread = MANY;
+    return true;
+}
+
+/* Keeps what a later write must be ordered with. Of more than two unordered pieces, two. */
+static void remember_read(Cell *cell, const Toucher &by) {
+    if (!join_read(&cell->read, by))
+        join_read(&cell->read_too, by);
+    else if (cell->read_too.node != 0 && ordered(cell->read_too, by))
+        cell->read_too = Toucher();
 }
 
 static void touch_cell(Cell *cell, const Access &access, const Toucher &by) {
@@ -128,11 +140,12 @@ static void touch_cell(Cell *cell, const Access &access, const Toucher &by) {
                                    : "a race: writes what was written by ",
                &cell->write);
     if (access.kind == READ) {
-        remember_read(&cell->read, by);
+        remember_read(cell, by);
         return;
     }
-    if (cell->read.node != 0 && !ordered(cell->read, by))
-        report(by, access, "a race: writes what was read by ", &cell->read);
+    for (const Toucher *read : {&cell->read, &cell->read_too})
+        if (read->node != 0 && !ordered(*read, by))
+            report(by, access, "a race: writes what was read by ", read);
     cell->write = by;
 }
 

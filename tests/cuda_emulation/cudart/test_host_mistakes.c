@@ -185,6 +185,36 @@ static void memory_overwritten_by_another_stream_is_a_race(void **state) {
     assert_reported();
 }
 
+/* Two streams read `a`, one after the other as they happen to run, and one of them goes on. */
+static void two_readers(const struct rig *r, cudaStream_t first, cudaStream_t second) {
+    fill(r, 1);
+    OK(up(r, r->one));
+    OK(cudaStreamSynchronize(r->one));
+    OK(kernel(r->a, r->b, first));
+    OK(kernel(r->a, r->c, second));
+}
+
+static void memory_that_two_streams_read_is_not_overwritten_after_only_one(void **state) {
+    struct rig *r = *state;
+    for (int first = 0; first < 2; first++) {
+        two_readers(r, first == 0 ? r->one : r->two, first == 0 ? r->two : r->one);
+        OK(cudaMemsetAsync(r->a, 0, BYTES, r->one));
+        OK(cudaDeviceSynchronize());
+        assert_reported();
+        emulated_cuda_forget();
+    }
+}
+
+static void memory_that_two_streams_read_may_be_overwritten_after_both(void **state) {
+    struct rig *r = *state;
+    two_readers(r, r->one, r->two);
+    OK(cudaEventRecord(r->event, r->two));
+    OK(cudaStreamWaitEvent(r->one, r->event, 0));
+    OK(cudaMemsetAsync(r->a, 0, BYTES, r->one));
+    OK(cudaDeviceSynchronize());
+    assert_clean();
+}
+
 static void a_plain_copy_does_not_wait_for_a_stream(void **state) {
     struct rig *r = *state;
     fill(r, 1);
@@ -285,7 +315,24 @@ static void a_branch_that_is_not_joined_is_no_graph(void **state) {
     (void)cudaGetLastError();
 }
 
-/* ---- last, since it ends the device: pointers that a kernel must not get ---- */
+/* ---- last, since they end a device: pointers that a kernel must not get ---- */
+
+/* In place, so that the kernel before touched nothing else. */
+static void memory_of_another_gpu_in_a_kernel_kills_the_device(void **state) {
+    struct rig *r = *state;
+    cudaStream_t other;
+    fill(r, 1);
+    OK(up(r, r->one));
+    OK(kernel(r->a, r->a, r->one));
+    OK(cudaStreamSynchronize(r->one));
+    OK(cudaSetDevice(1));
+    OK(cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking));
+    OK(kernel(r->a, r->a, other));
+    assert_int_equal(cudaStreamSynchronize(other), cudaErrorIllegalAddress);
+    (void)cudaStreamDestroy(other);
+    OK(cudaSetDevice(0));
+    assert_reported();
+}
 
 static void a_host_pointer_in_a_kernel_kills_the_device(void **state) {
     struct rig *r = *state;
@@ -296,6 +343,7 @@ static void a_host_pointer_in_a_kernel_kills_the_device(void **state) {
 }
 
 int main(void) {
+    setenv("EMULATED_CUDA_DEVICES", "2", 1);
 #define MISTAKE(name) cmocka_unit_test_setup_teardown(name, make_rig, free_rig)
     const struct CMUnitTest tests[] = {
         MISTAKE(a_right_program_passes),
@@ -305,6 +353,8 @@ int main(void) {
         MISTAKE(a_result_read_too_early_is_not_there),
         MISTAKE(streams_that_nothing_orders_race),
         MISTAKE(memory_overwritten_by_another_stream_is_a_race),
+        MISTAKE(memory_that_two_streams_read_is_not_overwritten_after_only_one),
+        MISTAKE(memory_that_two_streams_read_may_be_overwritten_after_both),
         MISTAKE(a_plain_copy_does_not_wait_for_a_stream),
         MISTAKE(memory_that_nobody_wrote_is_reported),
         MISTAKE(the_host_cannot_read_device_memory),
@@ -315,6 +365,7 @@ int main(void) {
         MISTAKE(an_allocation_in_a_capture_ends_it),
         MISTAKE(waiting_in_a_capture_ends_it),
         MISTAKE(a_branch_that_is_not_joined_is_no_graph),
+        MISTAKE(memory_of_another_gpu_in_a_kernel_kills_the_device),
         MISTAKE(a_host_pointer_in_a_kernel_kills_the_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
