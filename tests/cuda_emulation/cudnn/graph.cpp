@@ -111,9 +111,20 @@ static std::string read_pointwise(const Descriptor &operation, const DescriptorP
     return wrong;
 }
 
-/* Whether two pieces of memory share bytes. */
-static bool overlap(const Tensor &a, const Tensor &b) {
-    return a.device < b.device + b.bytes() && b.device < a.device + a.bytes();
+/* Whether a tensor shares bytes with other memory. */
+static bool overlap(const Tensor &tensor, const char *other, size_t bytes) {
+    return tensor.device < other + bytes && other < tensor.device + tensor.bytes();
+}
+
+/* A plan may write its workspace at any time while it reads and writes the rest. */
+static bool workspace_overlaps(const Job &job) {
+    bool found = false;
+    for (const Tensor *tensor : {&job.in, &job.weight, &job.out})
+        found = found || overlap(*tensor, job.workspace, job.workspace_bytes);
+    for (const Pointwise &step : job.pointwise)
+        found = found || (step.has_operand && !step.operand.is_virtual &&
+                          overlap(step.operand, job.workspace, job.workspace_bytes));
+    return found;
 }
 
 static std::string find_all_memory(const Descriptor &pack, int64_t workspace_bytes, Job *job) {
@@ -128,12 +139,14 @@ static std::string find_all_memory(const Descriptor &pack, int64_t workspace_byt
         return wrong;
     if (job->in.is_virtual || job->weight.is_virtual || job->out.is_virtual)
         return "an input or the result is virtual";
-    if (overlap(job->in, job->out))
+    if (overlap(job->in, job->out.device, job->out.bytes()))
         return "the result lies on the input";
     job->workspace = pack.get<char *>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, nullptr);
     job->workspace_bytes = (size_t)workspace_bytes;
     if (workspace_bytes > 0 && !emulated_cuda_holds(job->workspace, job->workspace_bytes))
         return "the workspace is missing or too small";
+    if (workspace_overlaps(*job))
+        return "the workspace lies on a tensor";
     return "";
 }
 
