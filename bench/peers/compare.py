@@ -123,27 +123,34 @@ def compare(files, settings, arguments):
 
 def read_accuracy(path):
     """(detector, precision) -> figure and value on coco-val-240, as bench/accuracy wrote them."""
-    if not path.is_file():
-        return {}
     found = {}
-    for one in json.loads(path.read_text()):
+    for one in read_list(path):
         if one["pictures"] == "coco-val-240" and "--reduced-decoding" not in one["flags"]:
             for precision, value in one["values"].items():  # AP stands before AP50
                 found.setdefault((one["detector"], precision), {"figure": one["figure"], "value": value})
     return found
 
 
-def add_accuracy(rows, measured):
-    """
-    To spotter's rows what was measured. Another runtime that computes the same numbers in f32 finds the same;
-    what others make of the pictures in bf16 was not measured.
-    """
+def read_peers_accuracy(path):
+    """which_peer -> figure and value on coco-val-240, as accuracy.py wrote them."""
+    return {which_peer(one): {"figure": one["figure"], "value": one["value"]} for one in read_list(path)}
+
+
+def which_peer(row):
+    return row["model"], row["runtime"], row["version"], row["precision"]
+
+
+def read_list(path):
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def add_accuracy(rows, spotters, peers):
+    """To each row what was measured. Another runtime that was not, but computes the same numbers in f32, finds the same."""
     for row in rows:
+        row["accuracy"] = peers.get(which_peer(row))
         same = row["precision"] == "f32" and row["noise"] is not None and row["noise"] <= NOISE_MOST["f32"]
-        if row["runtime"] == "spotter" or same:
-            row["accuracy"] = measured.get((NETWORKS[row["model"]].detector, row["precision"]))
-        else:
-            row["accuracy"] = None
+        if row["runtime"] == "spotter" or row["accuracy"] is None and same:
+            row["accuracy"] = spotters.get((NETWORKS[row["model"]].detector, row["precision"]))
 
 
 def ratio(row, other):
@@ -218,7 +225,8 @@ def main():
         settings = [Setting(*one) for one in itertools.product(arguments.batch, arguments.threads)]
         rows += compare(files, settings, arguments)
     add_ratios(rows)
-    add_accuracy(rows, read_accuracy(arguments.accuracy))
+    beside = arguments.accuracy.with_name("peers-accuracy.json")  # what accuracy.py found
+    add_accuracy(rows, read_accuracy(arguments.accuracy), read_peers_accuracy(beside))
     print_table(rows)
     print(f"{cpu_name()}, load {load:.1f} before")
     if arguments.out:
