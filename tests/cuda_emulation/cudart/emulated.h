@@ -15,6 +15,8 @@
  * allocation finds no memory), launch:N (the N-th launch fails, and all after it), launch@FILE
  * (launches fail from when the file is there), capture:N
  *     EMULATED_CUDA_FAULT_DEVICE  the GPU that it strikes; any unless given
+ *     EMULATED_CUDA_CACHE    the folder where translated modules are kept; one of the build's
+ *     EMULATED_CUDA_SOURCE   the project with the translator; the one that it was built from
  *     EMULATED_CUDA_COUNTS   a file for how often each operation ran, "COUNT NAME" a line
  *
  * Problems, such as a race or a host pointer given to a kernel, are printed as "emulated CUDA: …"

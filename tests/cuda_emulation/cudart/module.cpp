@@ -135,12 +135,18 @@ static std::string read_text(const std::string &path) {
     return text.str();
 }
 
+/* The folder with the translator's sources. */
+static std::string source_folder() {
+    return setting("EMULATED_CUDA_SOURCE", EMULATED_CUDA_SOURCE);
+}
+
 /* A name for the result of translating this PTX with the translator as it is now. */
 static std::string name_of(const std::string &ptx) {
-    static const char *const parts[] = {"ptx_to_c", "parse.py", "instructions.py", "device.h"};
+    static const char *const parts[] = {"ptx/ptx_to_c", "ptx/parse.py", "ptx/instructions.py",
+                                        "ptx/device.h", "source/runtime.h"};
     std::string all = ptx + EMULATED_CUDA_COMPILE;
     for (const char *part : parts)
-        all += read_text(EMULATED_CUDA_SOURCE "/tests/cuda_emulation/ptx/" + std::string(part));
+        all += read_text(source_folder() + "/tests/cuda_emulation/" + part);
     uint64_t sum = 0xcbf29ce484222325U; /* FNV-1a */
     for (char c : all)
         sum = (sum ^ (uint8_t)c) * 0x100000001b3U;
@@ -163,7 +169,7 @@ static std::string translate(const std::string &ptx) {
         return "";
     if (access(made.c_str(), R_OK) != 0) {
         std::ofstream(base + ".ptx") << ptx;
-        std::string source = EMULATED_CUDA_SOURCE;
+        std::string source = source_folder();
         if (!run_command(source + "/tests/cuda_emulation/ptx/ptx_to_c " + base + ".ptx " + base +
                          ".c >&2") ||
             !run_command(EMULATED_CUDA_COMPILE " -I" + source + " " + base + ".c -o " + base +
