@@ -199,12 +199,46 @@ static enum spot_status choose_kernels(struct spot_cpu_program *program, struct 
     return status;
 }
 
+static int count_reads(const struct spot_cpu_step *step, const struct spot_value *value) {
+    int reads = 0;
+    for (int k = 0; k < step->n_in; k++)
+        reads += step->in[k] == value;
+    return reads;
+}
+
+/*
+ * Lets what a step writes lie where it reads something for the last time, if the kernel can: the
+ * item that is left stands for both, and places[value] says whose it is.
+ */
+static void share_places(const struct spot_cpu_program *program, struct spot_plan_item *items,
+                         int *places) {
+    for (int i = 0; i < program->base.graph->n_values; i++)
+        places[i] = i;
+    for (int s = 0; s < program->n_steps; s++) {
+        const struct spot_cpu_step *step = &program->steps[s];
+        const struct spot_value *spent = step->spent, *out = step->out[0];
+        if (spent == NULL || spent->kind != SPOT_VALUE_COMPUTED || items[spent->index].last != s ||
+            count_reads(step, spent) != 1 ||
+            !spot_cpu_same_size(&program->layouts[spent->index], &program->layouts[out->index]) ||
+            program->layouts[spent->index].bytes != program->layouts[out->index].bytes)
+            continue;
+        int place = places[spent->index];
+        places[out->index] = place;
+        items[place].last = items[out->index].last;
+        items[out->index].bytes = 0;
+    }
+}
+
 /* Offsets of what steps write, and of inputs that are converted to maps first. */
 static enum spot_status plan_memory(struct spot_cpu_program *program, struct spot_error *error) {
     const struct spot_graph *graph = program->base.graph;
     struct spot_plan_item *items = spot_plan_values(graph, program->n_steps, error);
-    if (items == NULL)
-        return SPOT_NO_MEMORY;
+    int *places = calloc((size_t)graph->n_values + 1, sizeof *places);
+    enum spot_status status = SPOT_OK;
+    if (items == NULL || places == NULL) {
+        status = spot_fail(error, SPOT_NO_MEMORY, "cpu: out of memory for a plan");
+        goto out;
+    }
     for (int s = 0; s < program->n_steps; s++) {
         const struct spot_cpu_step *step = &program->steps[s];
         for (int k = 0; k < step->n_in; k++)
@@ -218,11 +252,13 @@ static enum spot_status plan_memory(struct spot_cpu_program *program, struct spo
         if (own && spot_plan_lives(&items[i]))
             items[i].bytes = program->layouts[i].bytes;
     }
-    enum spot_status status =
-        spot_plan_arena(items, graph->n_values, 64, &program->values_bytes, error);
+    share_places(program, items, places);
+    status = spot_plan_arena(items, graph->n_values, 64, &program->values_bytes, error);
     for (int i = 0; status == SPOT_OK && i < graph->n_values; i++)
-        program->offsets[i] = items[i].offset;
+        program->offsets[i] = items[places[i]].offset;
+out:
     free(items);
+    free(places);
     return status;
 }
 

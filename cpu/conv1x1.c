@@ -90,6 +90,7 @@ bool spot_cpu_conv1x1_match(const struct spot_cpu_program *program, const struct
     step->n_in = other != NULL ? 2 : 1;
     step->in[SPOT_CPU_CONV1X1_DATA] = conv->in[CONV_DATA];
     step->in[SPOT_CPU_CONV1X1_OTHER] = other;
+    step->spent = joins || dtype == SPOT_U8 ? NULL : other;
     return true;
 }
 

@@ -40,6 +40,11 @@ struct spot_cpu_step {
     const struct spot_value *in[SPOT_NODE_INPUTS_MAX]; /* what it reads; NULL: absent */
     const struct spot_value *out[SPOT_NODE_OUTPUTS_MAX];
     int n_in, n_out;
+    /*
+     * One of in whose memory out[0] may take where nothing reads it later: the kernel then reads
+     * each element of it before it writes the same element of out[0]. NULL: none.
+     */
+    const struct spot_value *spent;
     void *prepared;       /* the kernel's own, in the program's arena */
     size_t scratch_bytes; /* of lane memory that it needs while it runs */
 };
