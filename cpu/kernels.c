@@ -39,6 +39,7 @@
     X(gfl_decode##suffix)                                                                          \
     X(proposals##suffix)                                                                           \
     X(ps_roi_align##suffix)                                                                        \
+    X(ssd_decode##suffix)                                                                          \
     X(yolo_decode##suffix)                                                                         \
     MAP_KERNELS(X, suffix)
 

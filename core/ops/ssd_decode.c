@@ -64,9 +64,9 @@ static void decode_box(const struct spot_ssd_decode *a, const float *s, const fl
     box[3] = (top + h) * s[SPOT_SET_PICTURE_H];
 }
 
-static void decode_prior(const struct spot_ssd_decode *a, const float *s, const float *prior,
-                         const float *loc, const float *logits, size_t step,
-                         struct spot_collector *collector) {
+void spot_ssd_decode_prior(const struct spot_ssd_decode *a, const float *s, const float *prior,
+                           const float *loc, const float *logits, size_t step,
+                           struct spot_collector *collector) {
     float max = logits[0], sum = 0;
     for (int k = 1; k <= a->classes; k++)
         max = fmaxf(max, logits[(size_t)k * step]);
@@ -97,8 +97,8 @@ static const float *decode_level(const struct spot_ssd_decode *a, const float *s
     const float *conf = (const float *)level[1].data + (size_t)(n * in_cell) * conf_step;
     for (size_t cell = 0; cell < plane; cell++)
         for (size_t i = 0; i < (size_t)in_cell; i++, prior += 4)
-            decode_prior(a, s, prior, loc + i * loc_step + cell, conf + i * conf_step + cell, plane,
-                         collector);
+            spot_ssd_decode_prior(a, s, prior, loc + i * loc_step + cell,
+                                  conf + i * conf_step + cell, plane, collector);
     return prior;
 }
 

@@ -40,6 +40,16 @@ struct spot_value *spot_ssd_decode(struct spot_graph *graph, struct spot_value *
                                    struct spot_value *const *conf, int n_levels,
                                    struct spot_ssd_decode attrs);
 
+struct spot_collector; /* core/candidates.h */
+
+/*
+ * For kernels: offers what one prior reports. loc is its first number and logits its background's;
+ * the others of both lie `step` floats apart.
+ */
+void spot_ssd_decode_prior(const struct spot_ssd_decode *attrs, const float *settings,
+                           const float *prior, const float *loc, const float *logits, size_t step,
+                           struct spot_collector *collector);
+
 #ifdef __cplusplus
 }
 #endif

@@ -15,6 +15,7 @@
 
 #include "core/ops/gfl_decode.h"
 #include "core/ops/preprocess.h"
+#include "core/ops/ssd_decode.h"
 #include "core/ops/yolo_decode.h"
 #include "cpu/cpu.h"
 #include "tests/support/graph_rig.h"
@@ -103,34 +104,71 @@ static void pictures_are_placed_and_normalised_like_the_reference_does(void **st
             }
 }
 
+enum { FINE_H = 9, FINE_W = 7, COARSE_H = 5, COARSE_W = 4, MAX_CANDIDATES = 400 };
+
+static struct spot_value *level(struct spot_graph *graph, const char *name, int channels,
+                                bool fine) {
+    struct spot_type type = {
+        SPOT_F32, spot_shape4(1, channels, fine ? FINE_H : COARSE_H, fine ? FINE_W : COARSE_W)};
+    return spot_graph_input(graph, name, type);
+}
+
+static struct spot_value *decode_gfl(struct spot_graph *graph, struct spot_value *settings,
+                                     int classes, bool all_classes) {
+    struct spot_gfl_decode attrs = {.classes = classes,
+                                    .bins = 8,
+                                    .stride = {8, 16},
+                                    .offset = 0.5F,
+                                    .max_candidates = MAX_CANDIDATES,
+                                    .all_classes = all_classes};
+    struct spot_value *levels[] = {level(graph, "fine", classes + 4 * 8, true),
+                                   level(graph, "coarse", classes + 4 * 8, false)};
+    return spot_gfl_decode(graph, settings, levels, 2, attrs);
+}
+
+static struct spot_value *decode_yolo(struct spot_graph *graph, struct spot_value *settings,
+                                      int classes, bool all_classes) {
+    struct spot_yolo_decode attrs = {
+        .classes = classes,
+        .anchors = 3,
+        .stride = {8, 16},
+        .anchor = {{{10, 13}, {16, 30}, {33, 23}}, {{30, 61}, {62, 45}, {59, 119}}},
+        .max_candidates = MAX_CANDIDATES,
+        .all_classes = all_classes};
+    struct spot_value *levels[] = {level(graph, "fine", 3 * (5 + classes), true),
+                                   level(graph, "coarse", 3 * (5 + classes), false)};
+    return spot_yolo_decode(graph, settings, levels, 2, attrs);
+}
+
+/* Two levels of 3 priors in a cell; all classes report, as always. */
+static struct spot_value *decode_ssd(struct spot_graph *graph, struct spot_value *settings,
+                                     int classes, bool all_classes) {
+    struct spot_ssd_decode attrs = {.classes = classes,
+                                    .variance_centre = 0.1F,
+                                    .variance_size = 0.2F,
+                                    .max_candidates = MAX_CANDIDATES};
+    struct rig_random random = {5};
+    struct spot_shape shape = spot_shape2(2 * 3 * FINE_H * FINE_W, 4);
+    struct spot_value *priors = rig_constant(graph, &random, "priors", shape, 0.5F);
+    struct spot_value *loc[2] = {level(graph, "loc", 3 * 4, true)};
+    struct spot_value *conf[2] = {level(graph, "conf", 3 * (classes + 1), true)};
+    loc[1] = rig_copy(graph, loc[0]);
+    conf[1] = rig_copy(graph, conf[0]);
+    (void)all_classes;
+    return spot_ssd_decode(graph, settings, priors, loc, conf, 2, attrs);
+}
+
+static const struct head {
+    const char *name;
+    struct spot_value *(*decode)(struct spot_graph *graph, struct spot_value *settings, int classes,
+                                 bool all_classes);
+} heads[] = {{"gfl", decode_gfl}, {"yolo", decode_yolo}, {"ssd", decode_ssd}};
+
 /* Decodes random logits; the rows must be the reference's, bit for bit. */
-static void check_decode(bool yolo, bool all_classes, float confidence, int classes) {
+static void check_decode(const struct head *head, bool all_classes, float confidence, int classes) {
     struct spot_graph *graph = spot_graph_new(NULL);
-    struct spot_value *settings = settings_input(graph), *levels[2];
-    int channels = yolo ? 3 * (5 + classes) : classes + 4 * 8;
-    for (int i = 0; i < 2; i++) {
-        struct spot_type type = {SPOT_F32, spot_shape4(1, channels, 9 - 4 * i, 7 - 3 * i)};
-        levels[i] = spot_graph_input(graph, i == 0 ? "fine" : "coarse", type);
-    }
-    struct spot_value *rows;
-    if (yolo) {
-        struct spot_yolo_decode attrs = {
-            .classes = classes,
-            .anchors = 3,
-            .stride = {8, 16},
-            .anchor = {{{10, 13}, {16, 30}, {33, 23}}, {{30, 61}, {62, 45}, {59, 119}}},
-            .max_candidates = 50,
-            .all_classes = all_classes};
-        rows = spot_yolo_decode(graph, settings, levels, 2, attrs);
-    } else {
-        struct spot_gfl_decode attrs = {.classes = classes,
-                                        .bins = 8,
-                                        .stride = {8, 16},
-                                        .offset = 0.5F,
-                                        .max_candidates = 50,
-                                        .all_classes = all_classes};
-        rows = spot_gfl_decode(graph, settings, levels, 2, attrs);
-    }
+    struct spot_value *settings = settings_input(graph);
+    struct spot_value *rows = head->decode(graph, settings, classes, all_classes);
     spot_graph_output(graph, rows, "rows");
     assert_int_equal(spot_graph_finish(graph, NULL), SPOT_OK);
     struct rig_random random = {(uint32_t)classes};
@@ -139,7 +177,10 @@ static void check_decode(bool yolo, bool all_classes, float confidence, int clas
     inputs[0][SPOT_SET_CONFIDENCE] = confidence;
     inputs[0][SPOT_SET_SCALE_X] = inputs[0][SPOT_SET_SCALE_Y] = 0.37F;
     inputs[0][SPOT_SET_PAD_X] = 3;
-    for (int i = 1; i < 3; i++) { /* some of everything: near 0, saturated, not a number */
+    inputs[0][SPOT_SET_PICTURE_W] = 640;
+    inputs[0][SPOT_SET_PICTURE_H] = 427;
+    for (int i = 1; i < graph->n_inputs;
+         i++) { /* some of everything: near 0, saturated, not a number */
         size_t count = spot_shape_elements(&graph->inputs[i]->type.shape);
         for (size_t k = 0; k < count; k += 3)
             inputs[i][k] *= 10;
@@ -147,7 +188,7 @@ static void check_decode(bool yolo, bool all_classes, float confidence, int clas
         inputs[i][count / 3] = NAN;
     }
     char what[120];
-    snprintf(what, sizeof what, "%s, %d classes, confidence %g%s", yolo ? "yolo" : "gfl", classes,
+    snprintf(what, sizeof what, "%s, %d classes, confidence %g%s", head->name, classes,
              (double)confidence, all_classes ? ", all classes" : "");
     check(graph, (const void *const *)inputs, 0, 0, what);
     rig_inputs_free(inputs, graph, 1);
@@ -160,8 +201,9 @@ static void decoding_gives_the_rows_of_the_reference(void **state) {
     static const int classes[] = {1, 3, 17, 80};
     for (int c = 0; c < 4; c++)
         for (int i = 0; i < 6; i++)
-            for (int variant = 0; variant < 4; variant++)
-                check_decode(variant % 2 != 0, variant / 2 != 0, confidences[i], classes[c]);
+            for (size_t h = 0; h < sizeof heads / sizeof *heads; h++)
+                for (int all = 0; all < 2; all++)
+                    check_decode(&heads[h], all != 0, confidences[i], classes[c]);
 }
 
 int main(void) {
