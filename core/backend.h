@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-enum { SPOT_BACKEND_ABI = 4 }; /* changes with every struct of this file, graph.h or error.h */
+enum { SPOT_BACKEND_ABI = 5 }; /* changes with every struct of this file, graph.h or error.h */
 
 enum spot_precision {
     SPOT_PRECISION_AUTO, /* the fastest whose accuracy golden tests have shown on this backend */
