@@ -17,6 +17,7 @@
 #include "cpu/simd/proposals.inc"
 #include "cpu/simd/resize.inc"
 #include "cpu/simd/roi_align.inc"
+#include "cpu/simd/softmax.inc"
 #include "cpu/simd/stem.inc"
 #include "cpu/simd/stem_f32.inc"
 #include "cpu/simd/winograd.inc"

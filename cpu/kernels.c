@@ -57,7 +57,9 @@
     X(conv_rows_pool_bf16_amx)                                                                     \
     X(conv_rows_bf16_amx)                                                                          \
     MAP_KERNELS(X, _bf16_amx)                                                                      \
+    X(softmax_f32_avx512)                                                                          \
     F32_KERNELS(X, _f32_avx512)                                                                    \
+    X(softmax_f32_avx2)                                                                            \
     F32_KERNELS(X, _f32_avx2)
 #else
 #define FAST_KERNELS(X)
