@@ -66,7 +66,8 @@ static void numbers_far_apart_neither_overflow_nor_make_others_wrong(void **stat
     enum { LENGTH = 21 };
     float x[ROWS * LENGTH], expected[ROWS * LENGTH];
     for (int i = 0; i < ROWS * LENGTH; i++) {
-        x[i] = (float)(i % 7 * 100 - 300 - 600 * (i / LENGTH));
+        int row = i / LENGTH;
+        x[i] = (float)(i % 7 * 100 - 300 - 600 * row);
         expected[i] = i % 7 == 6 ? 1.0F / 3 : 0;
     }
     x[4] = -INFINITY;
