@@ -133,9 +133,13 @@ def test_a_signal_ends_an_idle_server_at_once_with_0(serve, number):
     keep.close()
 
 
-def one_waits(server):
-    """For longer than a picture takes to a free lane: then another one runs."""
-    return server.metric("spotter_queue_depth", model="codes") == 1
+def some_wait(server, count):
+    """So many pictures, for longer than one takes to a free lane: then another one runs."""
+
+    def now():
+        return server.metric("spotter_queue_depth", model="codes") == count
+
+    return now() and not time.sleep(0.1) and now()
 
 
 def test_what_is_in_flight_is_finished_and_what_is_new_refused(serve):
@@ -144,7 +148,7 @@ def test_what_is_in_flight_is_finished_and_what_is_new_refused(serve):
     threads = [threading.Thread(target=lambda: replies.append(server.post(PICTURE))) for _ in range(2)]
     for thread in threads:
         thread.start()
-    until(lambda: one_waits(server) and not time.sleep(0.1) and one_waits(server))
+    until(lambda: some_wait(server, 1))
     server.signal(signal.SIGTERM)
     until(lambda: server.lines("draining"))
     assert server.get("/readyz").status == 503
@@ -205,7 +209,7 @@ def test_what_takes_longer_than_the_drain_is_answered_with_504(serve):
     threads = [threading.Thread(target=lambda: replies.append(server.post(PICTURE))) for _ in range(3)]
     for thread in threads:
         thread.start()
-    until(lambda: server.metric("spotter_queue_depth", model="codes") == 2)
+    until(lambda: some_wait(server, 2))
     begin = time.monotonic()
     server.signal(signal.SIGTERM)
     for thread in threads:
