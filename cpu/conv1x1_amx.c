@@ -76,10 +76,7 @@ static inline void multiply(const struct spot_cpu_conv1x1 *self, const uint16_t 
         _tile_loadd(7, weight + AMX_TILE, AMX_BYTES);
         _tile_loadd(4, in + i, stride);
         _tile_loadd(5, in + AMX_ROWS * self->in_pitch + i, stride);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        unit_multiply();
     }
 }
 

@@ -151,10 +151,7 @@ static inline void multiply_hidden(const struct mlp *self, const uint16_t *in,
         _tile_loadd(7, weight + AMX_TILE, AMX_BYTES);
         _tile_stream_loadd(4, in, AMX_BYTES);
         _tile_stream_loadd(5, in + AMX_TILE, AMX_BYTES);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        unit_multiply();
     }
 }
 
@@ -218,13 +215,6 @@ static inline void store_sums(float *sums, size_t pitch) {
     _tile_stored(3, sums + AMX_ROWS * pitch + 16, pitch * sizeof *sums);
 }
 
-static inline void multiply_tiles(void) {
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-}
-
 /* What one part of the hidden layer adds to the sums of 32 rows by 32 outs. */
 static inline void multiply_last(const uint16_t *high, const uint16_t *low,
                                  const uint16_t *weight) {
@@ -234,13 +224,13 @@ static inline void multiply_last(const uint16_t *high, const uint16_t *low,
         _tile_loadd(5, high + AMX_TILE, AMX_BYTES);
         _tile_loadd(6, weight + 2 * AMX_TILE, AMX_BYTES);
         _tile_loadd(7, weight + 3 * AMX_TILE, AMX_BYTES);
-        multiply_tiles();
+        unit_multiply();
         _tile_loadd(6, weight, AMX_BYTES);
         _tile_loadd(7, weight + AMX_TILE, AMX_BYTES);
-        multiply_tiles();
+        unit_multiply();
         _tile_loadd(4, low, AMX_BYTES);
         _tile_loadd(5, low + AMX_TILE, AMX_BYTES);
-        multiply_tiles();
+        unit_multiply();
     }
 }
 

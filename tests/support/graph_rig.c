@@ -4,9 +4,15 @@
 #include "core/ops/conv2d.h"
 
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 float rig_random(struct rig_random *random) {
     random->state = random->state * 1664525U + 1013904223U;
@@ -193,4 +199,36 @@ float rig_distance(float *const *a, float *const *b, const struct spot_graph *gr
         }
     }
     return worst;
+}
+
+void rig_check_cpu(const struct spot_graph *graph, const void *const *inputs, int batch, float bf16,
+                   const char *what) {
+    static const struct {
+        const char *settings;
+        enum spot_precision precision;
+    } setups[] = {
+        {"isa=portable,onednn=off", SPOT_PRECISION_F32},
+        {"isa=avx2,onednn=off", SPOT_PRECISION_F32},
+        {"isa=avx512,onednn=off", SPOT_PRECISION_F32},
+        {"own=off", SPOT_PRECISION_F32},
+        {"onednn=off", SPOT_PRECISION_BF16},
+        {"own=off", SPOT_PRECISION_BF16},
+    };
+    struct rig_run run = {.backend = "reference", .precision = SPOT_PRECISION_F32, .batch = batch};
+    float **expected = rig_compute(graph, &run, inputs);
+    for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
+        run = (struct rig_run){.backend = "cpu",
+                               .settings = setups[i].settings,
+                               .precision = setups[i].precision,
+                               .batch = batch};
+        float **found = rig_compute(graph, &run, inputs);
+        if (found == NULL) /* bf16 without AMX */
+            continue;
+        float distance = rig_distance(found, expected, graph, batch);
+        if (!(distance <= (run.precision == SPOT_PRECISION_BF16 ? bf16 : 2e-5F)))
+            fail_msg("%s, '%s' in %s: off by %g", what, run.settings,
+                     spot_precision_name(run.precision), (double)distance);
+        rig_free(found, graph, batch);
+    }
+    rig_free(expected, graph, batch);
 }

@@ -54,4 +54,12 @@ void rig_inputs_free(float **inputs, const struct spot_graph *graph, int batch);
  */
 float rig_distance(float *const *a, float *const *b, const struct spot_graph *graph, int batch);
 
+/*
+ * Fails, saying `what`, where the CPU backend is further from the reference backend than 2e-5 in
+ * float32 or `bf16` in bf16: on each instruction set that this machine has, on kernels of our own
+ * alone and on oneDNN's alone. inputs as for rig_compute.
+ */
+void rig_check_cpu(const struct spot_graph *graph, const void *const *inputs, int batch, float bf16,
+                   const char *what);
+
 #endif

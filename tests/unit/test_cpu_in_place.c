@@ -19,17 +19,6 @@
 
 enum { BATCH = 2, HEIGHT = 7, WIDTH = 13 };
 
-static const struct {
-    const char *settings;
-    enum spot_precision precision;
-    float tolerance;
-} setups[] = {
-    {"isa=portable,onednn=off", SPOT_PRECISION_F32, 2e-5F},
-    {"isa=avx2,onednn=off", SPOT_PRECISION_F32, 2e-5F},
-    {"isa=avx512,onednn=off", SPOT_PRECISION_F32, 2e-5F},
-    {"onednn=off", SPOT_PRECISION_BF16, 5e-2F},
-};
-
 static struct spot_value *conv(struct spot_graph *graph, struct rig_random *random,
                                struct spot_value *x, int outs) {
     int ins = x->type.shape.dim[1];
@@ -81,24 +70,9 @@ static void check(enum kind kind, int channels) {
         fail_msg("%s", error.text);
     struct rig_random random = {7};
     float **inputs = rig_inputs(graph, &random, BATCH);
-    struct rig_run run = {.backend = "reference", .precision = SPOT_PRECISION_F32, .batch = BATCH};
-    float **expected = rig_compute(graph, &run, (const void *const *)inputs);
-    for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
-        run = (struct rig_run){.backend = "cpu",
-                               .settings = setups[i].settings,
-                               .precision = setups[i].precision,
-                               .batch = BATCH};
-        float **found = rig_compute(graph, &run, (const void *const *)inputs);
-        if (found == NULL) /* bf16 without AMX */
-            continue;
-        float distance = rig_distance(found, expected, graph, BATCH);
-        if (!(distance <= setups[i].tolerance))
-            fail_msg("kind %d of %d channels, '%s' in %s: off by %g", (int)kind, channels,
-                     setups[i].settings, spot_precision_name(setups[i].precision),
-                     (double)distance);
-        rig_free(found, graph, BATCH);
-    }
-    rig_free(expected, graph, BATCH);
+    char what[40];
+    snprintf(what, sizeof what, "kind %d of %d channels", (int)kind, channels);
+    rig_check_cpu(graph, (const void *const *)inputs, BATCH, 5e-2F, what);
     rig_inputs_free(inputs, graph, BATCH);
     spot_graph_free(&graph);
 }

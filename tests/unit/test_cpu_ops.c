@@ -24,45 +24,17 @@
 #include "cpu/cpu.h"
 #include "tests/support/graph_rig.h"
 
-static const struct {
-    const char *settings;
-    enum spot_precision precision;
-    float tolerance;
-} setups[] = {
-    {"isa=portable,onednn=off", SPOT_PRECISION_F32, 2e-5F},
-    {"isa=avx2,onednn=off", SPOT_PRECISION_F32, 2e-5F},
-    {"isa=avx512,onednn=off", SPOT_PRECISION_F32, 2e-5F},
-    {"own=off", SPOT_PRECISION_F32, 2e-5F},
-    {"onednn=off", SPOT_PRECISION_BF16, 3e-2F}, /* 8 bits of mantissa: 0.4 % a rounding */
-    {"own=off", SPOT_PRECISION_BF16, 3e-2F},
-};
+enum { BATCH = 2 };
+static const float BF16 = 3e-2F; /* 8 bits of mantissa: 0.4 % a rounding */
 
-/* Ends the graph, computes it everywhere and compares; a batch of 2. Takes the graph. */
+/* Ends the graph, computes it everywhere and compares. Takes the graph. */
 static void check_graph(struct spot_graph *graph, const char *what) {
-    enum { BATCH = 2 };
     struct spot_error error;
     if (spot_graph_finish(graph, &error) != SPOT_OK)
         fail_msg("%s: %s", what, error.text);
     struct rig_random random = {7};
     float **inputs = rig_inputs(graph, &random, BATCH);
-    struct rig_run reference = {
-        .backend = "reference", .precision = SPOT_PRECISION_F32, .batch = BATCH};
-    float **expected = rig_compute(graph, &reference, (const void *const *)inputs);
-    for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
-        struct rig_run run = {.backend = "cpu",
-                              .settings = setups[i].settings,
-                              .precision = setups[i].precision,
-                              .batch = BATCH};
-        float **found = rig_compute(graph, &run, (const void *const *)inputs);
-        if (found == NULL) /* bf16 without AMX */
-            continue;
-        float distance = rig_distance(found, expected, graph, BATCH);
-        if (!(distance <= setups[i].tolerance))
-            fail_msg("%s, '%s' in %s: off by %g", what, setups[i].settings,
-                     spot_precision_name(setups[i].precision), (double)distance);
-        rig_free(found, graph, BATCH);
-    }
-    rig_free(expected, graph, BATCH);
+    rig_check_cpu(graph, (const void *const *)inputs, BATCH, BF16, what);
     rig_inputs_free(inputs, graph, BATCH);
     spot_graph_free(&graph);
 }
